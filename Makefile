@@ -1,0 +1,57 @@
+# Two commands: `make run` and `make test`. Everything lives in .venv and .cache, nothing outside.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= tocsin-data
+
+# Compiled kernels are cached per state of the sources: a cache never outlives what it was made of.
+export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba/$(shell cat $$(find src/tocsin/detect -name '*.py' | LC_ALL=C sort) | cksum | cut -d' ' -f1)
+
+.PHONY: run test check lint types contracts format browser clean
+
+run: $(VENV)/run.ready
+	$(BIN)/tocsin up --watch-host --data $(DATA)
+
+test: $(VENV)/dev.ready browser
+	$(BIN)/pytest
+
+check: lint types contracts
+
+lint: $(VENV)/dev.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/dev.ready
+	$(BIN)/mypy
+
+contracts: $(VENV)/dev.ready
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The page is tested in a real browser; on Debian and with the right to do so it is installed.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || command -v google-chrome >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+	  || echo "no Chromium here: the tests of the pages will be skipped"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Tocsin needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/run.ready: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[server]'
+	@touch $@
+
+$(VENV)/dev.ready: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,139 @@
+"""Detector: one metric watched online, sample by sample."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tocsin.detect import snapshot
+from tocsin.detect.fleet import Fleet
+from tocsin.detect.result import EVENT_CODES, Readiness, Result
+from tocsin.detect.settings import Settings
+from tocsin.errors import BadSampleError
+from tocsin.samples import Unit, iso, to_ns
+
+__all__ = ["Detector"]
+
+Moment = dt.datetime | np.datetime64 | int | float
+
+
+class Detector:
+    """One metric: model, likelihood, band and events, learning as samples arrive.
+
+    A sample is scored before it is learnt, and never again. Times must rise.
+
+    >>> detector = Detector()
+    >>> result = detector.update(1_700_000_000, 21.5, unit="s")
+    >>> result.likelihood is None, str(result.readiness)
+    (True, '1 of 150')
+
+    Cost: O(1) time and fixed state per sample (`Fleet.row_bytes`).
+    """
+
+    def __init__(self, settings: Settings | None = None, **options: object) -> None:
+        """Watch with ``settings``, or with options by name (see `Settings`).
+
+        Errors: `ConfigurationError` for an unknown or wrong option.
+        """
+        self._fleet = Fleet(settings or Settings.of(options))
+        self._fleet.add()
+
+    @property
+    def settings(self) -> Settings:
+        """What this detector was made with."""
+        return self._fleet.settings
+
+    @property
+    def readiness(self) -> Readiness:
+        """How many samples were seen of how many that a likelihood needs."""
+        return self._fleet.readiness(0)
+
+    @property
+    def last_timestamp(self) -> int | None:
+        """Time of the newest sample (ns, UTC), or None before the first."""
+        return self._fleet.last_timestamp(0)
+
+    def update(self, timestamp: Moment, value: float, *, unit: Unit | None = None) -> Result:
+        """Score one sample, then learn it.
+
+        ``timestamp``: a datetime, a datetime64, or a number with its ``unit``.
+        Errors: `TimestampError`, `BadSampleError`; nothing is learnt then.
+        """
+        rows = self.update_many(_one(timestamp), [value], unit=unit)
+        return self._result(rows[0], float(value))
+
+    def update_many(
+        self, timestamps: ArrayLike, values: ArrayLike, *, unit: Unit | None = None
+    ) -> NDArray[np.void]:
+        """Score and learn many samples in order; bit-identical to `update` one by one.
+
+        Returns one row per sample with the columns of `RESULT` (and ``timestamp``, ``value``).
+        Errors: `BadSampleError` names the first bad row; nothing at all is learnt then.
+        """
+        times = to_ns(timestamps, unit=unit, timezone=self.settings.timezone)
+        numbers = np.asarray(values, dtype=np.float64)
+        self._check(times, numbers)
+        scored = self._fleet.update(np.zeros(len(times), dtype=np.int64), times, numbers)
+        return snapshot.with_samples(scored, times, numbers)
+
+    def to_bytes(self) -> bytes:
+        """The whole state, versioned and checksummed; see `from_bytes`."""
+        return self._fleet.to_bytes(0)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Detector:
+        """A detector that goes on exactly where `to_bytes` was called.
+
+        Errors: `StateError` when the bytes are damaged, foreign, or of a newer version.
+        """
+        fleet = Fleet.from_bytes(data)
+        detector = cls(fleet.settings)
+        detector._fleet = fleet
+        return detector
+
+    def _check(self, times: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
+        if times.shape != numbers.shape or times.ndim != 1:
+            raise BadSampleError(
+                f"times and values must be columns of equal length: {times.shape}, {numbers.shape}"
+            )
+        bad = np.flatnonzero(~np.isfinite(numbers))
+        if len(bad):
+            row = int(bad[0])
+            raise BadSampleError(f"row {row}: the value {numbers[row]} is not finite", row=row)
+        last = self.last_timestamp
+        before = np.concatenate([[np.iinfo(np.int64).min if last is None else last], times[:-1]])
+        late = np.flatnonzero(times <= before)
+        if len(late):
+            row = int(late[0])
+            raise BadSampleError(
+                f"row {row}: its time {iso(int(times[row]))} is not later than the one before, "
+                f"{iso(int(before[row]))}",
+                row=row,
+            )
+
+    def _result(self, row: np.void, value: float) -> Result:
+        def number(name: str) -> float | None:
+            found = float(row[name])
+            return None if np.isnan(found) else found
+
+        return Result(
+            timestamp=int(row["timestamp"]),
+            value=value,
+            raw_score=float(row["raw_score"]),
+            likelihood=number("likelihood"),
+            anomaly_score=number("anomaly_score"),
+            alert_score=number("alert_score"),
+            expected=number("expected"),
+            lower=number("lower"),
+            upper=number("upper"),
+            event=EVENT_CODES[int(row["event"])],
+            readiness=self.readiness,
+        )
+
+
+def _one(timestamp: Moment) -> NDArray[np.generic] | list[dt.datetime]:
+    if isinstance(timestamp, dt.datetime):
+        return [timestamp]
+    return np.array([timestamp])

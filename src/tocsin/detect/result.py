@@ -1,0 +1,96 @@
+"""What a sample's scoring gives: one `Result`, or many as columns of a structured array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+__all__ = ["EVENT_CODES", "RESULT", "EventState", "Readiness", "Result", "log_score"]
+
+
+class EventState(StrEnum):
+    """Where a sample stands in the story of its metric's events."""
+
+    NONE = ""
+    #: The first sample of an event: the alarm.
+    START = "start"
+    #: The event goes on, or it is not yet certain that it is over.
+    ONGOING = "ongoing"
+    #: The first sample at which the event is known to be over (its last anomalous one is past).
+    END = "end"
+
+
+#: The event state by the code that the kernel writes.
+EVENT_CODES: Final = (EventState.NONE, EventState.START, EventState.ONGOING, EventState.END)
+
+#: One row per sample. Not-a-number means "not known yet", never 0 or 0.5.
+RESULT: Final = np.dtype(
+    [
+        ("raw_score", "f8"),
+        ("likelihood", "f8"),
+        ("anomaly_score", "f8"),
+        ("alert_score", "f8"),
+        ("expected", "f8"),
+        ("lower", "f8"),
+        ("upper", "f8"),
+        ("event", "i8"),
+    ],
+    align=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """How far warm-up is: ``seen`` of ``needed`` samples."""
+
+    seen: int
+    needed: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether samples get a likelihood."""
+        return self.seen >= self.needed
+
+    def __str__(self) -> str:
+        return f"{min(self.seen, self.needed)} of {self.needed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One scored sample.
+
+    Until the metric is ready, ``likelihood``, ``anomaly_score`` and ``alert_score`` are None and
+    ``readiness`` says how many samples are there of how many.
+    """
+
+    #: Nanoseconds since 1970, UTC.
+    timestamp: int
+    value: float
+    #: How surprising the model found the sample, in the model's own units.
+    raw_score: float
+    #: P(a raw score at most this large), from the metric's own past.
+    likelihood: float | None
+    #: The likelihood on HTM Engine's log scale, in [0, 1]: 0.99999 -> 0.5.
+    anomaly_score: float | None
+    #: The anomaly score where it is news, 0 where it continues or repeats an event.
+    alert_score: float | None
+    #: What the model expected, and the band around it; None while there is nothing to go by.
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    event: EventState
+    readiness: Readiness
+
+
+def log_score(likelihood: float) -> float:
+    """HTM Engine's log scale of a likelihood: -log10(1 - likelihood) / 10, within [0, 1].
+
+    >>> round(log_score(0.99999), 6), round(log_score(0.9999), 6)
+    (0.5, 0.4)
+
+    Source: NuPIC's ``computeLogLikelihood``.
+    """
+    return float(min(1.0, max(0.0, np.log(1.0000000001 - likelihood) / np.log(1e-10))))

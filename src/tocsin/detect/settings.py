@@ -1,0 +1,60 @@
+"""What a user may choose about detection, validated when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, Final
+
+from tocsin.errors import ConfigurationError
+from tocsin.samples import zone
+
+__all__ = ["LIKELIHOODS", "MODELS", "Settings"]
+
+MODELS: Final = ("views",)
+LIKELIHOODS: Final = ("tail",)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one metric is watched. Every field has a default that suits any metric.
+
+    Errors: `ConfigurationError` names the field and what is allowed.
+    """
+
+    #: The model: sample -> raw anomaly score.
+    model: str = "views"
+    #: The likelihood: raw score -> how improbable, given the metric's own past.
+    likelihood: str = "tail"
+    #: Civil time of the daily profile (IANA name).
+    timezone: str = "UTC"
+    #: A sample with this likelihood or more opens an event (0.99999: one in 100,000, red).
+    event_likelihood: float = 0.99999
+
+    def __post_init__(self) -> None:
+        _one_of("model", self.model, MODELS)
+        _one_of("likelihood", self.likelihood, LIKELIHOODS)
+        zone(self.timezone)
+        if not 0.9 <= self.event_likelihood < 1.0:
+            raise ConfigurationError(
+                f"event_likelihood = {self.event_likelihood!r}: must be at least 0.9 and below 1"
+            )
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Settings:
+        """Make settings from a table of options.
+
+        Errors: `ConfigurationError` for an unknown key suggests the nearest.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in options:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ConfigurationError(f"unknown setting {key!r}{hint} (known: {', '.join(known)})")
+        return cls(**options)
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{key} = {value!r}: must be one of {', '.join(allowed)}")

@@ -1,0 +1,88 @@
+"""A metric's state as bytes: versioned, checksummed, no code in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from dataclasses import asdict
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.detect.result import RESULT
+from tocsin.detect.settings import Settings
+from tocsin.errors import ConfigurationError, StateError
+
+__all__ = ["VERSION", "layout", "pack", "unpack", "with_samples"]
+
+MAGIC: Final = b"TOCSIN\x00"
+#: Version of the envelope. What the rows hold is guarded by a hash of their layout.
+VERSION: Final = 1
+_HEAD: Final = struct.Struct("<7sB16sII")  # magic, version, layout, settings bytes, row bytes
+_SUM: Final = struct.Struct("<I")
+
+
+def layout(dtype: np.dtype[np.void]) -> bytes:
+    """A 16-byte name of a row's fields, types and offsets: another layout is another state."""
+    return hashlib.sha256(repr((dtype.descr, dtype.itemsize)).encode()).digest()[:16]
+
+
+def pack(rows: NDArray[np.void], settings: Settings) -> bytes:
+    """State rows and their settings as bytes. Cost: O(bytes)."""
+    told = json.dumps(asdict(settings), sort_keys=True).encode()
+    body = rows.tobytes()
+    head = _HEAD.pack(MAGIC, VERSION, layout(rows.dtype), len(told), len(body))
+    whole = head + told + zlib.compress(body, 1)
+    return whole + _SUM.pack(zlib.crc32(whole))
+
+
+def unpack(
+    data: bytes, dtype: np.dtype[np.void], *, expected: Settings | None = None
+) -> tuple[NDArray[np.void], Settings]:
+    """Rows and settings from `pack`.
+
+    Errors: `StateError` says whether the bytes are foreign, damaged, of another version, or
+    (given ``expected``) learnt with other settings.
+    """
+    if len(data) < _HEAD.size + _SUM.size or data[: len(MAGIC)] != MAGIC:
+        raise StateError("these bytes are not a saved Tocsin state")
+    magic, version, shape, told, size = _HEAD.unpack_from(data)
+    if version > VERSION:
+        raise StateError(
+            f"this state has version {version}, newer than this Tocsin knows ({VERSION}): upgrade"
+        )
+    if zlib.crc32(data[: -_SUM.size]) != _SUM.unpack(data[-_SUM.size :])[0]:
+        raise StateError("this state is damaged: its checksum does not fit")
+    if shape != layout(dtype):
+        raise StateError("this state was saved by another version of the model: learn anew")
+    start = _HEAD.size
+    settings = _settings(data[start : start + told])
+    if expected is not None and settings != expected:
+        raise StateError("this state was learnt with other settings: learn anew")
+    body = zlib.decompressobj().decompress(data[start + told : -_SUM.size], size + 1)
+    if len(body) != size or size % dtype.itemsize:
+        raise StateError("this state is damaged: its length does not fit")
+    return np.frombuffer(body, dtype=dtype).copy(), settings
+
+
+def _settings(told: bytes) -> Settings:
+    try:
+        return Settings.of(json.loads(told))
+    except (ConfigurationError, ValueError) as error:
+        raise StateError(f"this state's settings cannot be used: {error}") from error
+
+
+def with_samples(
+    scored: NDArray[np.void], times: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.void]:
+    """Result rows with their samples' ``timestamp`` and ``value`` in front."""
+    whole = np.zeros(
+        len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr]
+    )
+    whole["timestamp"], whole["value"] = times, values
+    for name in RESULT.names or ():
+        whole[name] = scored[name]
+    return whole

@@ -1,0 +1,97 @@
+"""Every error that Tocsin raises on purpose, in one tree.
+
+::
+
+    TocsinError
+    ├── BadInputError (ValueError)      what the caller gave cannot be used
+    │   ├── BadSampleError              a sample that no model may learn from; names the row
+    │   ├── TimestampError              a time that cannot be read without guessing
+    │   └── FileFormatError             a file that cannot be read; names path and line
+    ├── ConfigurationError (ValueError) a setting; names the key and what is allowed
+    ├── StateError (ValueError)         saved state that is damaged, foreign or too new
+    ├── MissingDataError                a benchmark's data is not where it was said to be
+    ├── MissingExtraError (ImportError) an optional part is not installed; names the extra
+    ├── MetricNotActiveError            a result for a metric that is not being scored
+    ├── StoreError                      the database refused or is gone
+    ├── StartError                      the service cannot start; says what to change
+    └── OutputError (OSError)           a result could not be written
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadInputError",
+    "BadSampleError",
+    "ConfigurationError",
+    "FileFormatError",
+    "MetricNotActiveError",
+    "MissingDataError",
+    "MissingExtraError",
+    "OutputError",
+    "StartError",
+    "StateError",
+    "StoreError",
+    "TimestampError",
+    "TocsinError",
+]
+
+
+class TocsinError(Exception):
+    """Base of all errors that Tocsin raises on purpose."""
+
+
+class BadInputError(TocsinError, ValueError):
+    """What the caller gave cannot be used."""
+
+
+class BadSampleError(BadInputError):
+    """A sample that no model may learn from: not finite, or not later than the one before."""
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        #: Position of the sample in what was given, from 0; None for a single sample.
+        self.row = row
+
+
+class TimestampError(BadInputError):
+    """A time that cannot be read without guessing."""
+
+
+class FileFormatError(BadInputError):
+    """A file that cannot be read as metrics."""
+
+
+class ConfigurationError(TocsinError, ValueError):
+    """A setting that does not exist or has a value that is not allowed."""
+
+
+class StateError(TocsinError, ValueError):
+    """Saved state that is damaged, of something else, or of a newer version."""
+
+
+class MissingDataError(TocsinError):
+    """Data that a command needs is not where it was said to be."""
+
+
+class MissingExtraError(TocsinError, ImportError):
+    """A part of Tocsin that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs more packages: pip install 'tocsin[{extra}]'")
+        self.extra = extra
+
+
+class MetricNotActiveError(TocsinError):
+    """A result for a metric that is not being scored; nothing was written."""
+
+
+class StoreError(TocsinError):
+    """The database refused or cannot be reached."""
+
+
+class StartError(TocsinError):
+    """The service cannot start; the message says what to change."""
+
+
+class OutputError(TocsinError, OSError):
+    """A result could not be written; nothing is left under its final name."""
