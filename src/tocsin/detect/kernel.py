@@ -1,40 +1,122 @@
-"""A metric's row of state, and the step that scores one sample against it and learns it."""
+"""A metric's row of state, and the step that scores one sample against it and then learns it."""
+
 from __future__ import annotations
+
 import math
-from typing import Final
+from typing import Any, Final
+
 import numpy as np
+
+from tocsin.detect.alarm import ALARM, tell
 from tocsin.detect.compile import kernel
+from tocsin.detect.likelihood.evidence import EVIDENCE, add, level, survival
+from tocsin.detect.models.views import VIEWS, expectation, learn, surprise
 
-NEEDED: Final = 150
-ROW: Final = np.dtype([("seen","i8"),("last_timestamp","i8"),("mean","f8"),("dev","f8"),("open","i8"),("quiet","i8")], align=True)
+__all__ = ["NEEDED", "ROW", "score_samples"]
+
+#: Samples before there is a likelihood.
+NEEDED: Final = 100
+#: Raw scores are learnt from this sample on: before, the views have nothing to say.
+_SCORED_FROM: Final = 31
+#: The band is looked for anew every so many samples; between, it moves with the expectation.
+_BAND_EVERY: Final = 32
+#: Values beyond this are as large as this: differences and sums must stay finite.
+_LARGEST: Final = 1e290
+_SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
+
+#: One metric's whole state.
+ROW: Final = np.dtype(
+    [
+        ("seen", "i8"),
+        ("last_timestamp", "i8"),
+        ("below", "f8"),  # the band's distance from the expectation, each side
+        ("above", "f8"),
+        ("model", VIEWS),
+        ("likelihood", EVIDENCE),
+        ("alarm", ALARM),
+    ],
+    align=True,
+)
+
 
 @kernel
-def step(row, t, civil, x, limit, out):
-    out.raw_score=0.0; out.likelihood=np.nan; out.anomaly_score=np.nan; out.alert_score=np.nan
-    out.expected=np.nan; out.lower=np.nan; out.upper=np.nan; out.event=0
-    if row.seen>0:
-        out.expected=row.mean; out.lower=row.mean-5*row.dev; out.upper=row.mean+5*row.dev
-        e=abs(x-row.mean)
-        out.raw_score=e/(row.dev+1e-300) if e>0 else 0.0
-        if row.seen>=NEEDED:
-            s=min(1.0,out.raw_score*0.08)
-            out.likelihood=1.0-10.0**(-10*s); out.anomaly_score=s; out.alert_score=0.0
-            if out.likelihood>=limit:
-                row.quiet=0
-                if row.open==0:
-                    out.event=1; out.alert_score=s; row.open=1
-                else: out.event=2
-            elif row.open==1:
-                row.quiet+=1
-                out.event=2
-                if row.quiet>=10: row.open=0; out.event=3
-    d=x-row.mean
-    if row.seen==0: row.mean=x
+def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
+    """How far from the expectation on one side a value is the first whose raw score reaches limit."""
+    step = abs(expected) * 1e-9 + 1e-280
+    for k in range(row.model.values.spans):
+        step = max(step, 1e-6 * (row.model.values.high[k] - row.model.values.low[0]))
+    inside = 0.0
+    while surprise(row.model, expected + sign * step, expected) < limit:
+        inside = step
+        step *= 4.0
+        if step > _LARGEST:
+            return np.inf
+    for _ in range(12):
+        middle = 0.5 * (inside + step)
+        if surprise(row.model, expected + sign * middle, expected) < limit:
+            inside = middle
+        else:
+            step = middle
+    return step
+
+
+@kernel
+def _band(row: Any, value: float, expected: float, anomalous: bool, limit: float, out: Any) -> None:
+    """Lower and upper: the values whose crossing is the decision."""
+    if row.seen % _BAND_EVERY == NEEDED % _BAND_EVERY or math.isnan(row.below):
+        raw_limit = level(row.likelihood, limit)
+        row.below = _edge(row, expected, -1.0, raw_limit)
+        row.above = _edge(row, expected, 1.0, raw_limit)
+    out.lower = expected - row.below
+    out.upper = expected + row.above
+    # Between two searches the band is approximate, the decision is not: where they differ at this
+    # sample, the band gives way.
+    if anomalous:
+        if value >= expected:
+            out.upper = min(out.upper, 0.5 * (value + expected))
+        else:
+            out.lower = max(out.lower, 0.5 * (value + expected))
     else:
-        row.mean+=0.05*d; row.dev+=0.02*(abs(d)-row.dev)
-    row.seen+=1; row.last_timestamp=t
+        out.lower = min(out.lower, value)
+        out.upper = max(out.upper, value)
+
 
 @kernel
-def score_samples(rows, metric, timestamp, civil, value, limit, out):
+def _step(row: Any, timestamp: int, civil: int, given: float, limit: float, out: Any) -> None:
+    value = min(max(given, -_LARGEST), _LARGEST)
+    if row.seen == 0:
+        row.below = np.nan
+    expected = expectation(row.model, civil)
+    raw = surprise(row.model, value, expected)
+    row.seen += 1
+    out.raw_score = raw
+    out.expected = expected
+    out.likelihood = np.nan
+    out.anomaly_score = np.nan
+    out.alert_score = np.nan
+    out.lower = np.nan
+    out.upper = np.nan
+    out.event = 0
+    p = survival(row.likelihood, raw)
+    if row.seen >= NEEDED:
+        out.likelihood = 1.0 - max(p, _SMALLEST_LIKELIHOOD_GAP)
+        out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
+        tell(row.alarm, out, out.likelihood >= limit)
+        _band(row, value, expected, out.likelihood >= limit, 1.0 - limit, out)
+    if row.seen >= _SCORED_FROM:
+        add(row.likelihood, raw)
+    learn(row.model, civil, value, expected)
+    row.last_timestamp = timestamp
+
+
+@kernel
+def score_samples(
+    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, limit: float, out: Any
+) -> None:
+    """Score and learn samples in the order given; ``out`` gets a `RESULT` row for each.
+
+    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns; ``limit``:
+    the likelihood from which a sample is anomalous.
+    """
     for i in range(len(value)):
-        step(rows[metric[i]], timestamp[i], civil[i], value[i], limit, out[i])
+        _step(rows[metric[i]], timestamp[i], civil[i], value[i], limit, out[i])

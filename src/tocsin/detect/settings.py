@@ -12,7 +12,7 @@ from tocsin.samples import zone
 __all__ = ["LIKELIHOODS", "MODELS", "Settings"]
 
 MODELS: Final = ("views",)
-LIKELIHOODS: Final = ("tail",)
+LIKELIHOODS: Final = ("evidence",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Settings:
     #: The model: sample -> raw anomaly score.
     model: str = "views"
     #: The likelihood: raw score -> how improbable, given the metric's own past.
-    likelihood: str = "tail"
+    likelihood: str = "evidence"
     #: Civil time of the daily profile (IANA name).
     timezone: str = "UTC"
     #: A sample with this likelihood or more opens an event (0.99999: one in 100,000, red).

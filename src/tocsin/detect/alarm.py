@@ -1,0 +1,55 @@
+"""The alarm: what of an anomaly is news, and when an event starts and ends."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from tocsin.detect.compile import kernel
+
+__all__ = ["ALARM", "tell"]
+
+#: The bar that a score must pass to be news falls by this share per sample.
+_FORGET: Final = 1.0 / 60.0
+#: An event is over after this many samples in a row below the release level.
+_QUIET: Final = 10
+#: Release level, as a share of the anomaly score that opens an event (0.99999 -> 0.999).
+_RELEASE: Final = 0.6
+
+#: ``bar``: the last alert score, fading; ``open``: the level at which the open event began, or 0.
+ALARM: Final = np.dtype([("bar", "f8"), ("open", "f8"), ("quiet", "i8")], align=True)
+
+
+@kernel
+def tell(row: Any, out: Any, anomalous: bool) -> None:
+    """Set ``alert_score`` and ``event`` of a result that has an ``anomaly_score``.
+
+    A score is news when it passes all that was told lately, fading by half in 41 samples: one
+    alarm per event, a level shift told once, a worse anomaly told at once.
+    """
+    score = out.anomaly_score
+    row.bar *= 1.0 - _FORGET
+    out.alert_score = 0.0
+    if score > row.bar:
+        out.alert_score = score
+        row.bar = score
+    if row.open > 0.0:
+        _follow(row, out, score)
+    elif anomalous and out.alert_score > 0.0:
+        row.open = score
+        row.quiet = 0
+        out.event = 1
+
+
+@kernel
+def _follow(row: Any, out: Any, score: float) -> None:
+    """An event is open: it goes on, or has been quiet for long enough."""
+    out.event = 2
+    if score >= _RELEASE * row.open:
+        row.quiet = 0
+        return
+    row.quiet += 1
+    if row.quiet >= _QUIET:
+        row.open = 0.0
+        out.event = 3

@@ -1,0 +1,181 @@
+"""The Pareto likelihood: how probable a score at least this large is, after the scores before it.
+
+For scores >= 0 of any kind and any scale.
+
+The body of the distribution is a histogram on a logarithmic axis (scale-free: only ratios of
+scores matter). Beyond the threshold that about fifty of the largest scores exceed, the excesses
+follow a generalised Pareto law fitted by probability-weighted moments to the same histogram, so
+that a p-value of 1e-5 means something long before 100,000 samples. Old scores fade; a single huge
+score enters as a less huge one, so that an anomaly does not hide the next, while a lasting change
+is accepted.
+
+Cost per sample: O(bins), about 0.3 microseconds. State: one `PARETO` record, 744 bytes.
+
+Sources: Pickands (1975) and Balkema & de Haan (1974) for the Pareto law of excesses; Hosking &
+Wallis (1987) for its probability-weighted moments.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from tocsin.detect.compile import kernel
+
+__all__ = ["PARETO", "survival", "add", "level"]
+
+BINS: Final = 176
+#: Bins per doubling of the score: neighbouring bins differ by 15 %.
+PER_OCTAVE: Final = 5
+#: Where the first positive score lands, leaving room for larger ones.
+_FIRST_BIN: Final = 120
+#: Weight that old scores keep per new one, once MEMORY of them are there.
+MEMORY: Final = 20_000.0
+#: The tail starts where this many scores, or this share of them, lie above.
+_TAIL_COUNT: Final = 20.0
+_TAIL_SHARE: Final = 0.02
+_LARGEST_TAIL_SHARE: Final = 0.25
+#: A score rarer than this enters the histogram as one exactly this rare.
+_WINSOR: Final = 1e-4
+#: Scores that must be there before the winsorising begins.
+_WINSOR_FROM: Final = 30.0
+#: The shape of the tail as expected beforehand, and how many excesses that expectation is worth.
+_SHAPE: Final = 0.2
+_SHAPE_WEIGHT: Final = 10.0
+_SMALLEST_SHAPE: Final = 0.02
+_LARGEST_SHAPE: Final = 0.9
+
+#: Decayed histogram of scores. ``bin[0]`` counts zeros; bin k >= 1 covers scores from
+#: 2^((base + k) / PER_OCTAVE) on, by a factor of 2^(1 / PER_OCTAVE).
+PARETO: Final = np.dtype(
+    [("weight", "f8"), ("base", "i8"), ("scaled", "i8"), ("bin", "f4", (BINS,))], align=True
+)
+
+
+@kernel
+def _edge(position: float) -> float:
+    """The score at the lower edge of this absolute bin position."""
+    return 2.0 ** (position / PER_OCTAVE)
+
+
+@kernel
+def survival(row: Any, score: float) -> float:
+    """P(a score of at least this), in (0, 1]; 1 before anything was learnt."""
+    if row.weight <= 0.0 or score <= 0.0:
+        return 1.0
+    if row.scaled == 0:  # nothing but zeros so far
+        return 0.5 / (row.weight + 1.0)
+    position = PER_OCTAVE * math.log2(score) - row.base
+    bins = row.bin
+    need = min(max(_TAIL_COUNT, _TAIL_SHARE * row.weight), _LARGEST_TAIL_SHARE * row.weight)
+    start = BINS - 1
+    above = float(bins[start])
+    while start > 1 and above < need:
+        start -= 1
+        above += bins[start]
+    if position < start:
+        return _body(bins, position, start, above, row.weight)
+    return _beyond(row, start, above, score)
+
+
+@kernel
+def _body(bins: Any, position: float, start: int, above: float, weight: float) -> float:
+    """The share of scores above one that lies below the tail's threshold."""
+    if position < 1.0:
+        positive = above
+        for k in range(1, start):
+            positive += bins[k]
+        return (positive + 0.5) / (weight + 0.5)
+    place = int(position)
+    higher = above
+    for k in range(place + 1, start):
+        higher += bins[k]
+    higher += bins[place] * (1.0 - (position - place))
+    return (higher + 0.5) / (weight + 1.0)
+
+
+@kernel
+def _beyond(row: Any, start: int, above: float, score: float) -> float:
+    """The generalised Pareto tail over the threshold at the lower edge of bin ``start``."""
+    bins = row.bin
+    threshold = _edge(row.base + start)
+    ratio = _edge(1.0)
+    middle = _edge(row.base + BINS - 0.5)
+    mean = 0.0  # of the excesses
+    halved = 0.0  # of excess times the share of excesses above it
+    higher = 0.0
+    for k in range(BINS - 1, start - 1, -1):
+        count = float(bins[k])
+        if count > 0.0:
+            excess = middle - threshold
+            mean += count * excess
+            halved += count * excess * (higher + 0.5 * count)
+            higher += count
+        middle /= ratio
+    mean /= above
+    halved /= above * above
+    spread = mean - 2.0 * halved
+    found = _LARGEST_SHAPE if spread <= 1e-12 * mean else 2.0 - mean / spread
+    shape = (found * above + _SHAPE * _SHAPE_WEIGHT) / (above + _SHAPE_WEIGHT)
+    shape = min(max(shape, _SMALLEST_SHAPE), _LARGEST_SHAPE)
+    scale = mean * (1.0 - shape)
+    # With few excesses their law is itself uncertain: the predictive tail is heavier.
+    heavy = shape + 1.0 / above
+    crossing = (above + 0.5) / (row.weight + 1.0)
+    return crossing * (1.0 + heavy * (score - threshold) / scale) ** (-1.0 / heavy)
+
+
+@kernel
+def level(row: Any, p: float) -> float:
+    """The score whose survival is ``p``: the inverse of `survival`, by bisection."""
+    low, high = -60.0, 60.0
+    if row.scaled:
+        low = float(row.base) / PER_OCTAVE
+        high = low + 2.0 * BINS / PER_OCTAVE
+    for _ in range(24):
+        middle = 0.5 * (low + high)
+        if survival(row, 2.0**middle) > p:
+            low = middle
+        else:
+            high = middle
+    return float(2.0**high)
+
+
+@kernel
+def add(row: Any, score: float, p: float) -> None:
+    """Learn one score (>= 0) whose survival was ``p``."""
+    if p < _WINSOR and row.weight >= _WINSOR_FROM:
+        score = min(score, level(row, _WINSOR))
+    place = 0
+    if score > 0.0:
+        absolute = int(math.floor(PER_OCTAVE * math.log2(score)))
+        if row.scaled == 0:
+            row.base = absolute - _FIRST_BIN
+            row.scaled = 1
+        place = absolute - row.base
+        if place >= BINS:
+            _shift(row, place - BINS + 1)
+            place = BINS - 1
+        place = max(place, 1)
+    if row.weight >= MEMORY:
+        keep = np.float32(1.0 - 1.0 / MEMORY)
+        row.weight *= 1.0 - 1.0 / MEMORY
+        for k in range(BINS):
+            row.bin[k] *= keep
+    row.weight += 1.0
+    row.bin[place] += np.float32(1.0)
+
+
+@kernel
+def _shift(row: Any, by: int) -> None:
+    """Move the histogram's window up; what falls out below is kept in the lowest bin."""
+    bins = row.bin
+    fallen = np.float32(0.0)
+    for k in range(1, min(by + 2, BINS)):
+        fallen += bins[k]
+    for k in range(2, BINS):
+        bins[k] = bins[k + by] if k + by < BINS else np.float32(0.0)
+    bins[1] = fallen
+    row.base += by
