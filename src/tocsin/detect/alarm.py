@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.result import EVENT_CODES, EventState
 
 __all__ = ["ALARM", "tell"]
 
@@ -14,8 +15,13 @@ __all__ = ["ALARM", "tell"]
 _FORGET: Final = 1.0 / 60.0
 #: An event is over after this many samples in a row below the release level.
 _QUIET: Final = 10
-#: Release level, as a share of the anomaly score that opens an event (0.99999 -> 0.999).
+#: Release level, as a share of the anomaly score that opened the event (0.99999 -> 0.999).
 _RELEASE: Final = 0.6
+
+_START: Final = EVENT_CODES.index(EventState.START)
+_ONGOING: Final = EVENT_CODES.index(EventState.ONGOING)
+_IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
+_END: Final = EVENT_CODES.index(EventState.END)
 
 #: ``bar``: the last alert score, fading; ``open``: the level at which the open event began, or 0.
 ALARM: Final = np.dtype([("bar", "f8"), ("open", "f8"), ("quiet", "i8")], align=True)
@@ -39,17 +45,18 @@ def tell(row: Any, out: Any, anomalous: bool) -> None:
     elif anomalous and out.alert_score > 0.0:
         row.open = score
         row.quiet = 0
-        out.event = 1
+        out.event = _START
 
 
 @kernel
 def _follow(row: Any, out: Any, score: float) -> None:
     """An event is open: it goes on, or has been quiet for long enough."""
-    out.event = 2
     if score >= _RELEASE * row.open:
         row.quiet = 0
+        out.event = _ONGOING
         return
+    out.event = _IS_QUIET
     row.quiet += 1
     if row.quiet >= _QUIET:
         row.open = 0.0
-        out.event = 3
+        out.event = _END

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.result import EVENT_CODES, EventState
+
 
 __all__ = ["Event", "EventFold"]
 
-_START, _ONGOING, _END = 1, 2, 3
+_START, _ONGOING, _END = (
+    EVENT_CODES.index(state) for state in (EventState.START, EventState.ONGOING, EventState.END)
+)
 
 
 @dataclass(slots=True)
@@ -54,7 +58,7 @@ class EventFold:
         timestamps: NDArray[np.int64],
         values: NDArray[np.float64],
         scored: NDArray[np.void],
-        anomalous: NDArray[np.bool_],
+        anomalous: NDArray[np.bool_] | None = None,
     ) -> Iterator[Event]:
         """Yield every event that these rows start, change or end (the same object as it grows).
 
@@ -74,7 +78,7 @@ class EventFold:
             if code == _END:
                 event.open = False
                 self.current = None
-            elif anomalous[i]:
+            elif code == _ONGOING:
                 self._extend(event, int(timestamps[i]), float(values[i]), scored[i])
             else:
                 continue

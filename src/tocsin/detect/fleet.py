@@ -67,7 +67,7 @@ class Fleet:
         scored = np.zeros(len(value), dtype=RESULT)
         civil = civil_ns(timestamp, self._settings.timezone)
         score_samples(
-            self._rows, metric, timestamp, civil, value, self._settings.event_likelihood, scored
+            self._rows, metric, timestamp, civil, value, self._settings.false_alarms_per_week, scored
         )
         return scored
 

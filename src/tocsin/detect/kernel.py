@@ -20,6 +20,13 @@ NEEDED: Final = 100
 _SCORED_FROM: Final = 31
 #: The band is looked for anew every so many samples; between, it moves with the expectation.
 _BAND_EVERY: Final = 32
+#: The share of samples that may be false alarms, whatever the budget and the interval say.
+_SMALLEST_SHARE: Final = 1e-8
+_LARGEST_SHARE: Final = 1e-3
+_WEEK_NS: Final = 7 * 86_400 * 1_000_000_000
+#: A pause counts as at most this many usual intervals.
+_LONGEST_PAUSE: Final = 4.0
+_INTERVAL_RATE: Final = 0.01
 #: Values beyond this are as large as this: differences and sums must stay finite.
 _LARGEST: Final = 1e290
 _SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
@@ -29,6 +36,7 @@ ROW: Final = np.dtype(
     [
         ("seen", "i8"),
         ("last_timestamp", "i8"),
+        ("interval", "f8"),  # running mean of the time between samples, ns
         ("below", "f8"),  # the band's distance from the expectation, each side
         ("above", "f8"),
         ("model", VIEWS),
@@ -82,10 +90,28 @@ def _band(row: Any, value: float, expected: float, anomalous: bool, limit: float
 
 
 @kernel
-def _step(row: Any, timestamp: int, civil: int, given: float, limit: float, out: Any) -> None:
+def _follow_interval(row: Any, timestamp: int) -> None:
+    """Learn the usual time between samples; pauses hardly count."""
+    if row.seen > 0:
+        since = float(timestamp - row.last_timestamp)
+        if row.interval > 0.0:
+            since = min(since, _LONGEST_PAUSE * row.interval)
+        row.interval += max(_INTERVAL_RATE, 1.0 / row.seen) * (since - row.interval)
+    row.last_timestamp = timestamp
+
+
+@kernel
+def _event_share(row: Any, budget: float) -> float:
+    """The p-value from which a sample is anomalous: budget per week over samples per week."""
+    return min(max(budget * row.interval / _WEEK_NS, _SMALLEST_SHARE), _LARGEST_SHARE)
+
+
+@kernel
+def _step(row: Any, timestamp: int, civil: int, given: float, budget: float, out: Any) -> None:
     value = min(max(given, -_LARGEST), _LARGEST)
     if row.seen == 0:
         row.below = np.nan
+    _follow_interval(row, timestamp)
     expected = expectation(row.model, civil)
     raw = surprise(row.model, value, expected)
     row.seen += 1
@@ -101,22 +127,22 @@ def _step(row: Any, timestamp: int, civil: int, given: float, limit: float, out:
     if row.seen >= NEEDED:
         out.likelihood = 1.0 - max(p, _SMALLEST_LIKELIHOOD_GAP)
         out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
-        tell(row.alarm, out, out.likelihood >= limit)
-        _band(row, value, expected, out.likelihood >= limit, 1.0 - limit, out)
+        share = _event_share(row, budget)
+        tell(row.alarm, out, p <= share)
+        _band(row, value, expected, p <= share, share, out)
     if row.seen >= _SCORED_FROM:
         add(row.likelihood, raw)
     learn(row.model, civil, value, expected)
-    row.last_timestamp = timestamp
 
 
 @kernel
 def score_samples(
-    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, limit: float, out: Any
+    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, budget: float, out: Any
 ) -> None:
     """Score and learn samples in the order given; ``out`` gets a `RESULT` row for each.
 
-    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns; ``limit``:
-    the likelihood from which a sample is anomalous.
+    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns; ``budget``:
+    false alarms per metric and week.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], civil[i], value[i], limit, out[i])
+        _step(rows[metric[i]], timestamp[i], civil[i], value[i], budget, out[i])

@@ -17,14 +17,16 @@ class EventState(StrEnum):
     NONE = ""
     #: The first sample of an event: the alarm.
     START = "start"
-    #: The event goes on, or it is not yet certain that it is over.
+    #: The event goes on.
     ONGOING = "ongoing"
+    #: The event may be over: this sample is normal again, but too few were.
+    QUIET = "quiet"
     #: The first sample at which the event is known to be over (its last anomalous one is past).
     END = "end"
 
 
 #: The event state by the code that the kernel writes.
-EVENT_CODES: Final = (EventState.NONE, EventState.START, EventState.ONGOING, EventState.END)
+EVENT_CODES: Final = tuple(EventState)
 
 #: One row per sample. Not-a-number means "not known yet", never 0 or 0.5.
 RESULT: Final = np.dtype(

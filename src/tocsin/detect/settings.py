@@ -28,16 +28,18 @@ class Settings:
     likelihood: str = "evidence"
     #: Civil time of the daily profile (IANA name).
     timezone: str = "UTC"
-    #: A sample with this likelihood or more opens an event (0.99999: one in 100,000, red).
-    event_likelihood: float = 0.99999
+    #: The false-alarm budget: about this many events per metric and week while all is well.
+    #: With the metric's own sampling interval it says how improbable a sample must be.
+    false_alarms_per_week: float = 0.5
 
     def __post_init__(self) -> None:
         _one_of("model", self.model, MODELS)
         _one_of("likelihood", self.likelihood, LIKELIHOODS)
         zone(self.timezone)
-        if not 0.9 <= self.event_likelihood < 1.0:
+        budget = self.false_alarms_per_week
+        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1e4:
             raise ConfigurationError(
-                f"event_likelihood = {self.event_likelihood!r}: must be at least 0.9 and below 1"
+                f"false_alarms_per_week = {budget!r}: must be a number above 0, at most 10000"
             )
 
     @classmethod

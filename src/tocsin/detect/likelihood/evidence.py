@@ -30,10 +30,10 @@ MEMORY: Final = 20_000.0
 #: Samples that the law P(S >= s) = 10^-s is worth beforehand.
 _PRIOR: Final = 300.0
 #: Excesses that their mean of 1 / ln 10 is worth beforehand.
-_EXCESS_PRIOR: Final = 100.0
+_EXCESS_PRIOR: Final = 60.0
 #: The tail starts where this many samples, or this share of them, lie above.
-_TAIL_COUNT: Final = 20.0
-_TAIL_SHARE: Final = 0.02
+_TAIL_COUNT: Final = 40.0
+_TAIL_SHARE: Final = 0.0005
 _LARGEST_TAIL_SHARE: Final = 0.2
 
 #: Decayed histogram of raw scores; the last bin also takes what lies beyond it.
