@@ -20,6 +20,7 @@ __all__ = [
     "SECOND_NS",
     "Metric",
     "Samples",
+    "Times",
     "Unit",
     "civil_ns",
     "iso",
@@ -30,6 +31,9 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+#: Times as a caller may give them (see `to_ns`).
+Times = ArrayLike | Sequence[dt.datetime]
 
 #: What a number means when it stands for a time: epoch seconds, milli-, micro-, nanoseconds.
 Unit = Literal["s", "ms", "us", "ns"]
@@ -139,7 +143,10 @@ def zone(name: str) -> dt.tzinfo:
 
 
 def to_ns(
-    timestamps: ArrayLike | Sequence[dt.datetime], *, unit: Unit | None = None, timezone: str = "UTC"
+    timestamps: Times,
+    *,
+    unit: Unit | None = None,
+    timezone: str = "UTC",
 ) -> Ints:
     """Turn times into nanoseconds since 1970 (UTC).
 
@@ -246,7 +253,8 @@ def civil_ns(timestamps: Ints, timezone: str) -> Ints:
     quarter = 900 * SECOND_NS
     quarters, place = np.unique(timestamps // quarter, return_inverse=True)
     offsets = np.array([_offset(where, int(q) * 900) for q in quarters], dtype=np.int64)
-    return timestamps + offsets[place]
+    civil: Ints = timestamps + offsets[place]
+    return civil
 
 
 @lru_cache(maxsize=4096)

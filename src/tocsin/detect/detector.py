@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import EVENT_CODES, Readiness, Result
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadSampleError
-from tocsin.samples import Unit, iso, to_ns
+from tocsin.samples import Times, Unit, iso, to_ns
 
 __all__ = ["Detector"]
 
@@ -32,7 +33,7 @@ class Detector:
     Cost: O(1) time and fixed state per sample (`Fleet.row_bytes`).
     """
 
-    def __init__(self, settings: Settings | None = None, **options: object) -> None:
+    def __init__(self, settings: Settings | None = None, **options: Any) -> None:
         """Watch with ``settings``, or with options by name (see `Settings`).
 
         Errors: `ConfigurationError` for an unknown or wrong option.
@@ -65,7 +66,7 @@ class Detector:
         return self._result(rows[0], float(value))
 
     def update_many(
-        self, timestamps: ArrayLike, values: ArrayLike, *, unit: Unit | None = None
+        self, timestamps: Times, values: ArrayLike, *, unit: Unit | None = None
     ) -> NDArray[np.void]:
         """Score and learn many samples in order; bit-identical to `update` one by one.
 
@@ -133,7 +134,7 @@ class Detector:
         )
 
 
-def _one(timestamp: Moment) -> NDArray[np.generic] | list[dt.datetime]:
+def _one(timestamp: Moment) -> Times:
     if isinstance(timestamp, dt.datetime):
         return [timestamp]
     return np.array([timestamp])

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tocsin.detect.result import EVENT_CODES, EventState
 
-
 __all__ = ["Event", "EventFold"]
 
 _START, _ONGOING, _END = (

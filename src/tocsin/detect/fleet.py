@@ -67,7 +67,13 @@ class Fleet:
         scored = np.zeros(len(value), dtype=RESULT)
         civil = civil_ns(timestamp, self._settings.timezone)
         score_samples(
-            self._rows, metric, timestamp, civil, value, self._settings.false_alarms_per_week, scored
+            self._rows,
+            metric,
+            timestamp,
+            civil,
+            value,
+            self._settings.false_alarms_per_week,
+            scored,
         )
         return scored
 

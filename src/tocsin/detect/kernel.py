@@ -49,10 +49,9 @@ ROW: Final = np.dtype(
 
 @kernel
 def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
-    """How far from the expectation on one side a value is the first whose raw score reaches limit."""
-    step = abs(expected) * 1e-9 + 1e-280
-    for k in range(row.model.values.spans):
-        step = max(step, 1e-6 * (row.model.values.high[k] - row.model.values.low[0]))
+    """How far from the expectation, to one side, the raw score first reaches the limit."""
+    seen = row.model.values
+    step = max(1e-9 * abs(expected), 1e-6 * (seen.high[seen.spans - 1] - seen.low[0])) + 1e-280
     inside = 0.0
     while surprise(row.model, expected + sign * step, expected) < limit:
         inside = step

@@ -37,7 +37,7 @@ class Settings:
         _one_of("likelihood", self.likelihood, LIKELIHOODS)
         zone(self.timezone)
         budget = self.false_alarms_per_week
-        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget <= 1e4:
+        if not _is_number(budget) or not 0 < budget <= 1e4:
             raise ConfigurationError(
                 f"false_alarms_per_week = {budget!r}: must be a number above 0, at most 10000"
             )
@@ -53,8 +53,14 @@ class Settings:
             if key not in known:
                 near = get_close_matches(key, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ConfigurationError(f"unknown setting {key!r}{hint} (known: {', '.join(known)})")
+                raise ConfigurationError(
+                    f"unknown setting {key!r}{hint} (known: {', '.join(known)})"
+                )
         return cls(**options)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

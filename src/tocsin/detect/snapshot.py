@@ -49,7 +49,7 @@ def unpack(
     """
     if len(data) < _HEAD.size + _SUM.size or data[: len(MAGIC)] != MAGIC:
         raise StateError("these bytes are not a saved Tocsin state")
-    magic, version, shape, told, size = _HEAD.unpack_from(data)
+    _, version, shape, told, size = _HEAD.unpack_from(data)
     if version > VERSION:
         raise StateError(
             f"this state has version {version}, newer than this Tocsin knows ({VERSION}): upgrade"
@@ -79,9 +79,7 @@ def with_samples(
     scored: NDArray[np.void], times: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NDArray[np.void]:
     """Result rows with their samples' ``timestamp`` and ``value`` in front."""
-    whole = np.zeros(
-        len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr]
-    )
+    whole = np.zeros(len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr])
     whole["timestamp"], whole["value"] = times, values
     for name in RESULT.names or ():
         whole[name] = scored[name]

@@ -24,7 +24,7 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["PARETO", "survival", "add", "level"]
+__all__ = ["PARETO", "add", "level", "survival"]
 
 BINS: Final = 176
 #: Bins per doubling of the score: neighbouring bins differ by 15 %.
@@ -45,6 +45,8 @@ _WINSOR_FROM: Final = 30.0
 _SHAPE: Final = 0.2
 _SHAPE_WEIGHT: Final = 10.0
 _SMALLEST_SHAPE: Final = 0.02
+#: A bin's width, over the distance from its middle to the middle below.
+_MIDDLE_TO_WIDTH: Final = 2.0 ** (0.5 / PER_OCTAVE)
 _LARGEST_SHAPE: Final = 0.9
 
 #: Decayed histogram of scores. ``bin[0]`` counts zeros; bin k >= 1 covers scores from
@@ -111,7 +113,9 @@ def _beyond(row: Any, start: int, above: float, score: float) -> float:
         if count > 0.0:
             excess = middle - threshold
             mean += count * excess
-            halved += count * excess * (higher + 0.5 * count)
+            # Scores lie evenly within their bin: the larger ones have fewer above them.
+            width = (middle - middle / ratio) * _MIDDLE_TO_WIDTH
+            halved += count * (excess * (higher + 0.5 * count) - count * width / 12.0)
             higher += count
         middle /= ratio
     mean /= above
@@ -150,7 +154,7 @@ def add(row: Any, score: float, p: float) -> None:
         score = min(score, level(row, _WINSOR))
     place = 0
     if score > 0.0:
-        absolute = int(math.floor(PER_OCTAVE * math.log2(score)))
+        absolute = math.floor(PER_OCTAVE * math.log2(score))
         if row.scaled == 0:
             row.base = absolute - _FIRST_BIN
             row.scaled = 1

@@ -1,8 +1,8 @@
 """The default model: several cheap views of a sample, their evidence added up.
 
-Each view gives a score in the metric's own units; the `pareto` likelihood turns it into the evidence
--log10 p, "one in 10^evidence". The raw anomaly score is the weighted sum of the evidence. The views
-are dependent and the sum is no p-value; the metric's own likelihood makes it one.
+Each view gives a score in the metric's own units; the `pareto` likelihood turns it into the
+evidence -log10 p, "one in 10^evidence". The raw anomaly score is the weighted sum of the evidence.
+The views are dependent and the sum is no p-value; the metric's own likelihood makes it one.
 
 ========  ==================================================================  ======
 view      score                                                               weight

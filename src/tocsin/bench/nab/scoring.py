@@ -11,23 +11,22 @@ Benchmark" (2015), and NAB's own description of probation (15 % of a file, at mo
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.errors import MissingDataError
+from tocsin.bench.nab.corpus import Corpus, NabFile
 
-__all__ = ["PROFILES", "Corpus", "NabFile", "Profile", "Score", "load_corpus", "score_corpus"]
+__all__ = ["PROFILES", "Profile", "Score", "false_episodes", "score_corpus", "windows_hit"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PROBATION_SHARE: Final = 0.15
-PROBATION_ROWS: Final = 5000  # files longer than this get no more probation
+#: False alarms closer than this are one episode.
+EPISODE_NS: Final = 6 * 3_600 * 1_000_000_000
+WEEK_NS: Final = 7 * 86_400 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +48,6 @@ PROFILES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class NabFile:
-    """One labelled series: times (ns, UTC), values, and windows as (first row, last row)."""
-
-    name: str
-    timestamps: Ints
-    values: Floats
-    windows: tuple[tuple[int, int], ...]
-
-    @property
-    def probation(self) -> int:
-        """Rows at the start that are not scored."""
-        return int(PROBATION_SHARE * min(len(self.values), PROBATION_ROWS))
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """All files of a NAB folder, in the order of their names."""
-
-    files: tuple[NabFile, ...]
-
-    @property
-    def windows(self) -> int:
-        """Labelled windows in all files."""
-        return sum(len(f.windows) for f in self.files)
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """One profile's result over a corpus at its best threshold."""
 
@@ -84,47 +56,6 @@ class Score:
     threshold: float
     windows_hit: int
     false_rows: int
-
-
-def load_corpus(folder: Path) -> Corpus:
-    """Read ``data/**.csv`` and ``labels/combined_windows.json`` of a NAB folder.
-
-    Errors: `MissingDataError` says what the folder must hold and where to get it.
-    """
-    labels = folder / "labels" / "combined_windows.json"
-    data = folder / "data"
-    if not labels.is_file() or not data.is_dir():
-        raise MissingDataError(
-            f"{folder} holds no Numenta Anomaly Benchmark: it must contain "
-            "data/<group>/<series>.csv and labels/combined_windows.json. "
-            "Get it with: git clone https://github.com/numenta/NAB, then --data NAB"
-        )
-    windows: dict[str, list[list[str]]] = json.loads(labels.read_text(encoding="utf-8"))
-    files = []
-    for name in sorted(windows):
-        path = data / name
-        if not path.is_file():
-            raise MissingDataError(f"{labels} names {name}, but {path} is not there")
-        files.append(_read(name, path, windows[name]))
-    return Corpus(tuple(files))
-
-
-def _read(name: str, path: Path, windows: list[list[str]]) -> NabFile:
-    lines = path.read_text(encoding="utf-8").splitlines()[1:]
-    cells = [line.rsplit(",", 1) for line in lines if line]
-    times = np.array([c[0] for c in cells], dtype="datetime64[ns]").astype(np.int64)
-    values = np.array([float(c[1]) for c in cells])
-    spans = []
-    for first, last in windows:
-        ends = np.array([first, last], dtype="datetime64[ns]").astype(np.int64)
-        # A window begins and ends on rows; repeated times (DST) count by their first row.
-        spans.append((int(np.searchsorted(times, ends[0])), _row_of(times, int(ends[1]))))
-    return NabFile(name, times, values, tuple(spans))
-
-
-def _row_of(times: Ints, moment: int) -> int:
-    rows = np.flatnonzero(times == moment)
-    return int(rows[0]) if len(rows) else int(np.searchsorted(times, moment, side="right")) - 1
 
 
 def _sigmoid(position: Floats) -> Floats:
@@ -215,3 +146,26 @@ def _sweep(profile: Profile, worth: Floats, window: Ints, height: Floats, window
     perfect = profile.true_positive * windows
     value = 100.0 * (best_total - null) / (perfect - null) if windows else 0.0
     return Score(best.profile, value, best.threshold, best.windows_hit, best.false_rows)
+
+
+def windows_hit(corpus: Corpus, scores: list[Floats], threshold: float) -> int:
+    """Labelled windows with at least one row at or above the threshold."""
+    return sum(
+        bool(np.any(score[first : last + 1] >= threshold))
+        for file, score in zip(corpus.files, scores, strict=True)
+        for first, last in file.windows
+    )
+
+
+def false_episodes(corpus: Corpus, scores: list[Floats], threshold: float) -> float:
+    """False-alarm episodes per stream and week: alarms outside windows, merged within six hours."""
+    episodes, weeks = 0, 0.0
+    for file, score in zip(corpus.files, scores, strict=True):
+        outside = np.ones(len(score), dtype=bool)
+        outside[: file.probation] = False
+        for first, last in file.windows:
+            outside[first : last + 1] = False
+        times = file.timestamps[outside & (score >= threshold)]
+        episodes += int(np.count_nonzero(np.diff(times) > EPISODE_NS)) + bool(len(times))
+        weeks += (file.timestamps[-1] - file.timestamps[file.probation]) / WEEK_NS
+    return episodes / weeks

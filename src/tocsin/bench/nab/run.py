@@ -1,0 +1,116 @@
+"""Run detectors over a NAB corpus, causally, with one configuration for all files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.bench.baselines import BASELINES, told_once
+from tocsin.bench.nab.corpus import Corpus, NabFile, load_published
+from tocsin.bench.nab.scoring import Score, false_episodes, score_corpus, windows_hit
+from tocsin.detect.fleet import Fleet
+from tocsin.detect.result import EVENT_CODES, EventState
+from tocsin.detect.settings import Settings
+
+__all__ = ["Row", "run_detector", "run_published", "run_rows"]
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str], None]
+
+_START: Final = EVENT_CODES.index(EventState.START)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One detector's line in the table."""
+
+    detector: str
+    #: Best over all thresholds, per profile.
+    scores: tuple[Score, ...]
+    #: False-alarm episodes per stream and week at the standard profile's threshold.
+    episodes: float
+    #: The same two at the product's default setting, label-free: its own events. None: has none.
+    default_hit: int | None
+    default_episodes: float | None
+    #: One core, this machine; None where the scores were only read.
+    us_per_sample: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def run_rows(
+    folder: Path, corpus: Corpus, settings: Settings, progress: Progress = lambda _: None
+) -> Iterator[Row]:
+    """Our detector, the trivial baselines, and Numenta's published scores where they are."""
+    progress("tocsin")
+    yield run_detector(corpus, settings)
+    for name, baseline in BASELINES.items():
+        progress(name)
+        yield _baseline(name, baseline, corpus)
+        yield _baseline(f"{name}, told once", partial(_told_once, baseline), corpus)
+    if (folder / "htm_reference").is_dir():
+        progress("Numenta HTM, as published")
+        yield run_published(folder, corpus)
+
+
+def run_detector(corpus: Corpus, settings: Settings) -> Row:
+    """Tocsin's alert score, every file from an empty state."""
+    _alerts(corpus.files[0], settings)  # compile, or load the compiled kernels
+    events: list[Floats] = []
+
+    def score(file: NabFile) -> Floats:
+        alert, starts = _alerts(file, settings)
+        events.append(starts)
+        return alert
+
+    scores, us = _timed(corpus, score)
+    row = _row(f"tocsin ({settings.model})", corpus, scores, us)
+    return Row(
+        row.detector,
+        row.scores,
+        row.episodes,
+        windows_hit(corpus, events, 1.0),
+        false_episodes(corpus, events, 1.0),
+        us,
+    )
+
+
+def run_published(folder: Path, corpus: Corpus) -> Row:
+    """Numenta's own scores through this scoring: must give 70.10 standard."""
+    return _row("Numenta HTM, as published", corpus, load_published(folder, corpus), None)
+
+
+def _baseline(name: str, score: Callable[[Floats], Floats], corpus: Corpus) -> Row:
+    return _row(name, corpus, *_timed(corpus, lambda file: score(file.values)))
+
+
+def _told_once(score: Callable[[Floats], Floats], values: Floats) -> Floats:
+    return told_once(score(values))
+
+
+def _alerts(file: NabFile, settings: Settings) -> tuple[Floats, Floats]:
+    rows = np.zeros(len(file.values), dtype=np.int64)
+    scored = Fleet(settings, 1).update(rows, file.timestamps, file.values)
+    alert = np.nan_to_num(scored["alert_score"], nan=0.0)
+    return alert, (scored["event"] == _START).astype(np.float64)
+
+
+def _timed(corpus: Corpus, score: Callable[[NabFile], Floats]) -> tuple[list[Floats], float | None]:
+    samples = sum(len(file.values) for file in corpus.files)
+    begin = time.perf_counter()
+    scores = [score(file) for file in corpus.files]
+    return scores, (time.perf_counter() - begin) / samples * 1e6
+
+
+def _row(name: str, corpus: Corpus, scores: list[Floats], us: float | None) -> Row:
+    best = score_corpus(corpus, scores)
+    return Row(name, tuple(best), false_episodes(corpus, scores, best[0].threshold), None, None, us)

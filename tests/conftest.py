@@ -1,0 +1,23 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# The first example may compile a kernel, and machines are noisy: no deadline by the clock.
+hypothesis.settings.register_profile("tocsin", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tocsin")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Reference data that is not part of the project: benchmarks' series and labels."""
+    named = os.environ.get("TOCSIN_SHARED")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"no reference data: set TOCSIN_SHARED to its folder, or put it at {folder}")
+    return folder
