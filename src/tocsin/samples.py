@@ -209,7 +209,8 @@ def _from_floats(given: NDArray[Any], unit: Unit | None) -> Ints:
     # that 1443197361.1 s is .1 s and not .099999905 s.
     whole = np.floor(given)
     part = np.rint((given - whole) * min(per, 1_000_000)).astype(np.int64)
-    return whole.astype(np.int64) * per + part * (per // min(per, 1_000_000))
+    moments: Ints = whole.astype(np.int64) * per + part * (per // min(per, 1_000_000))
+    return moments
 
 
 def _too_far(unit: Unit | None) -> str:

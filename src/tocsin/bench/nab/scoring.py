@@ -168,4 +168,4 @@ def false_episodes(corpus: Corpus, scores: list[Floats], threshold: float) -> fl
         times = file.timestamps[outside & (score >= threshold)]
         episodes += int(np.count_nonzero(np.diff(times) > EPISODE_NS)) + bool(len(times))
         weeks += (file.timestamps[-1] - file.timestamps[file.probation]) / WEEK_NS
-    return episodes / weeks
+    return float(episodes / weeks)

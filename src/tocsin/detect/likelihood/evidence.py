@@ -1,14 +1,15 @@
 """The evidence likelihood: for raw scores that are meant as -log10 p already, but are not quite.
 
 A raw score of evidence s says "one in 10^s", as the sum of dependent views' evidence does. Until
-the metric shows otherwise it is taken at its word, with the weight of `_PRIOR` samples; then the
-metric's own scores correct it: the body by a histogram, the far tail by an exponential law whose
-mean excess is estimated from the largest scores. Old scores fade.
+the metric shows otherwise it is taken at its word, with the weight of `_PRIOR` samples of the law
+P(S >= s) = 10^-(s + 1), nine of ten samples having nothing to tell. Then the metric's own scores
+correct it: the body by a histogram, the far tail by a generalised Pareto law whose mean excess and
+shape are estimated from the largest scores, and drawn towards those of the law. Old scores fade.
 
 Cost per sample: O(bins), about 0.1 microseconds. State: one `EVIDENCE` record, 488 bytes.
 
-Source: peaks over threshold with an exponential law of excesses (the Pareto law's shape 0), after
-Balkema & de Haan (1974); the prior makes it a posterior mean under a gamma prior on the rate.
+Sources: Balkema & de Haan (1974) for the Pareto law of excesses over a threshold, Hosking & Wallis
+(1987) for its probability-weighted moments.
 """
 
 from __future__ import annotations
@@ -27,17 +28,26 @@ BINS: Final = 120
 WIDTH: Final = 0.1
 #: Weight that old scores keep per new one, once MEMORY of them are there.
 MEMORY: Final = 20_000.0
-#: Samples that the law P(S >= s) = 10^-s is worth beforehand.
+#: Samples that the law expected beforehand is worth.
 _PRIOR: Final = 300.0
 #: Excesses that their mean of 1 / ln 10 is worth beforehand.
 _EXCESS_PRIOR: Final = 60.0
+#: Excesses that their law's shape of 0 is worth beforehand.
+_SHAPE_PRIOR: Final = 60.0
+_LARGEST_SHAPE: Final = 0.9
 #: The tail starts where this many samples, or this share of them, lie above.
 _TAIL_COUNT: Final = 40.0
-_TAIL_SHARE: Final = 0.0005
+_TAIL_SHARE: Final = 0.005
 _LARGEST_TAIL_SHARE: Final = 0.2
 
 #: Decayed histogram of raw scores; the last bin also takes what lies beyond it.
 EVIDENCE: Final = np.dtype([("weight", "f8"), ("bin", "f4", (BINS,))], align=True)
+
+
+@kernel
+def _imagined(score: float) -> float:
+    """Samples of the law expected beforehand that lie at or above a score."""
+    return _PRIOR * 10.0 ** (-1.0 - score)
 
 
 @kernel
@@ -47,8 +57,7 @@ def _tail(row: Any) -> tuple[int, float]:
     need = min(max(_TAIL_COUNT, _TAIL_SHARE * total), _LARGEST_TAIL_SHARE * total)
     start = BINS - 1
     above = float(row.bin[start])
-    # The prior's share grows by 10^WIDTH per bin downwards.
-    imagined = _PRIOR * 10.0 ** (-WIDTH * start)
+    imagined = _imagined(WIDTH * start)
     growth = 10.0**WIDTH
     while start > 0 and above + imagined < need:
         start -= 1
@@ -64,24 +73,40 @@ def survival(row: Any, score: float) -> float:
     total = row.weight + _PRIOR
     threshold = WIDTH * start
     if score >= threshold:
-        mean = (_excesses(row, start) + _EXCESS_PRIOR / math.log(10.0)) / (above + _EXCESS_PRIOR)
-        crossing = (above + _PRIOR * 10.0**-threshold) / total
-        return crossing * math.exp(-(score - threshold) / mean)
+        mean, shape = _law(row, start, above)
+        scale = mean * (1.0 - shape)
+        crossing = (above + _imagined(threshold)) / total
+        excess = score - threshold
+        if shape < 1e-6:
+            return crossing * math.exp(-excess / scale)
+        return crossing * (1.0 + shape * excess / scale) ** (-1.0 / shape)
     place = int(score / WIDTH)
     higher = above
     for k in range(place + 1, start):
         higher += row.bin[k]
     higher += row.bin[place] * (1.0 - (score / WIDTH - place))
-    return min(1.0, (higher + _PRIOR * 10.0**-score) / total)
+    return min(1.0, (higher + _imagined(score)) / total)
 
 
 @kernel
-def _excesses(row: Any, start: int) -> float:
-    """The sum of what the scores in the tail exceed its threshold by."""
-    total = 0.0
-    for k in range(start, BINS):
-        total += row.bin[k] * (k - start + 0.5)
-    return total * WIDTH
+def _law(row: Any, start: int, above: float) -> tuple[float, float]:
+    """Mean and shape of the excesses over the tail's threshold, given what was expected of them."""
+    mean = 0.0
+    halved = 0.0  # excess times the share of excesses above it
+    higher = 0.0
+    for k in range(BINS - 1, start - 1, -1):
+        count = float(row.bin[k])
+        excess = k - start + 0.5
+        mean += count * excess
+        halved += count * (excess * (higher + 0.5 * count) - count / 12.0)
+        higher += count
+    shape = 0.0
+    if above > 0.0:
+        spread = mean / above - 2.0 * halved / (above * above)
+        found = _LARGEST_SHAPE if spread <= 0.0 else 2.0 - mean / above / spread
+        shape = found * above / (above + _SHAPE_PRIOR)
+    mean = (WIDTH * mean + _EXCESS_PRIOR / math.log(10.0)) / (above + _EXCESS_PRIOR)
+    return mean, min(max(shape, 0.0), _LARGEST_SHAPE)
 
 
 @kernel
