@@ -18,7 +18,7 @@ __all__ = ["NEEDED", "ROW", "score_samples"]
 NEEDED: Final = 100
 #: Raw scores are learnt from this sample on: before, the views have nothing to say.
 _SCORED_FROM: Final = 31
-#: The band is looked for anew every so many samples; between, it moves with the expectation.
+#: The band is looked for anew every so many samples.
 _BAND_EVERY: Final = 32
 #: The share of samples that may be false alarms, whatever the budget and the interval say.
 _SMALLEST_SHARE: Final = 1e-8
@@ -37,8 +37,8 @@ ROW: Final = np.dtype(
         ("seen", "i8"),
         ("last_timestamp", "i8"),
         ("interval", "f8"),  # running mean of the time between samples, ns
-        ("below", "f8"),  # the band's distance from the expectation, each side
-        ("above", "f8"),
+        ("lower", "f8"),  # the band as last looked for
+        ("upper", "f8"),
         ("model", VIEWS),
         ("likelihood", EVIDENCE),
         ("alarm", ALARM),
@@ -70,12 +70,12 @@ def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
 @kernel
 def _band(row: Any, value: float, expected: float, anomalous: bool, limit: float, out: Any) -> None:
     """Lower and upper: the values whose crossing is the decision."""
-    if row.seen % _BAND_EVERY == NEEDED % _BAND_EVERY or math.isnan(row.below):
+    if row.seen % _BAND_EVERY == NEEDED % _BAND_EVERY or math.isnan(row.lower):
         raw_limit = level(row.likelihood, limit)
-        row.below = _edge(row, expected, -1.0, raw_limit)
-        row.above = _edge(row, expected, 1.0, raw_limit)
-    out.lower = expected - row.below
-    out.upper = expected + row.above
+        row.lower = expected - _edge(row, expected, -1.0, raw_limit)
+        row.upper = expected + _edge(row, expected, 1.0, raw_limit)
+    out.lower = min(row.lower, expected)
+    out.upper = max(row.upper, expected)
     # Between two searches the band is approximate, the decision is not: where they differ at this
     # sample, the band gives way.
     if anomalous:
@@ -109,7 +109,7 @@ def _event_share(row: Any, budget: float) -> float:
 def _step(row: Any, timestamp: int, civil: int, given: float, budget: float, out: Any) -> None:
     value = min(max(given, -_LARGEST), _LARGEST)
     if row.seen == 0:
-        row.below = np.nan
+        row.lower = np.nan
     _follow_interval(row, timestamp)
     expected = expectation(row.model, civil)
     raw = surprise(row.model, value, expected)

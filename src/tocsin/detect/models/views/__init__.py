@@ -79,7 +79,7 @@ def _level(row: Any, value: float) -> float:
 @kernel
 def _reach(row: Any, away: float) -> float:
     """Evidence from how far out a value is, relative to the range seen so far."""
-    if away <= 0.0:
+    if away <= 0.0 or row.value_tail.weight < _VIEW_READY:
         return 0.0
     reach = row.values.high[row.values.spans - 1] - row.values.low[0]
     share = away / reach if reach > away * 1e-6 else 1e6
