@@ -11,8 +11,10 @@ from tocsin.detect.result import EVENT_CODES, EventState
 
 __all__ = ["ALARM", "tell"]
 
-#: The bar that a score must pass to be news falls by this share per sample.
-_FORGET: Final = 1.0 / 60.0
+#: What was told last is forgotten by this share per sample.
+_FORGET: Final = 1.0 / 100.0
+#: A score is news when it is this many times what was told last.
+_WORSE: Final = 1.25
 #: An event is over after this many samples in a row below the release level.
 _QUIET: Final = 10
 #: Release level, as a share of the anomaly score that opened the event (0.99999 -> 0.999).
@@ -23,23 +25,23 @@ _ONGOING: Final = EVENT_CODES.index(EventState.ONGOING)
 _IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
 _END: Final = EVENT_CODES.index(EventState.END)
 
-#: ``bar``: the last alert score, fading; ``open``: the level at which the open event began, or 0.
-ALARM: Final = np.dtype([("bar", "f8"), ("open", "f8"), ("quiet", "i8")], align=True)
+#: ``told``: the last alert score, fading; ``open``: the level at which the open event began, or 0.
+ALARM: Final = np.dtype([("told", "f8"), ("open", "f8"), ("quiet", "i8")], align=True)
 
 
 @kernel
 def tell(row: Any, out: Any, anomalous: bool) -> None:
     """Set ``alert_score`` and ``event`` of a result that has an ``anomaly_score``.
 
-    A score is news when it passes all that was told lately, fading by half in 41 samples: one
-    alarm per event, a level shift told once, a worse anomaly told at once.
+    A score is news when it clearly passes what was told last, which fades by half in 69 samples:
+    one alarm per event, a level shift told once, a worse anomaly told at once.
     """
     score = out.anomaly_score
-    row.bar *= 1.0 - _FORGET
+    row.told *= 1.0 - _FORGET
     out.alert_score = 0.0
-    if score > row.bar:
+    if score > _WORSE * row.told:
         out.alert_score = score
-        row.bar = score
+        row.told = score
     if row.open > 0.0:
         _follow(row, out, score)
     elif anomalous and out.alert_score > 0.0:
