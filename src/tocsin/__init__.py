@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tocsin.detect.fleet import Fleet
     from tocsin.detect.result import Readiness, Result
     from tocsin.detect.settings import Settings
-    from tocsin.scan import ScanResult, scan
+    from tocsin.scanning import ScanResult, scan
 
 __all__ = [
     "Detector",
@@ -37,9 +37,9 @@ _HOME = {
     "Fleet": "tocsin.detect.fleet",
     "Readiness": "tocsin.detect.result",
     "Result": "tocsin.detect.result",
-    "ScanResult": "tocsin.scan",
+    "ScanResult": "tocsin.scanning",
     "Settings": "tocsin.detect.settings",
-    "scan": "tocsin.scan",
+    "scan": "tocsin.scanning",
 }
 
 

@@ -1,0 +1,64 @@
+"""``tocsin up``: the service."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["up"]
+
+Flag = Annotated[bool | None, Parameter(negative=())]
+
+
+def up(
+    *,
+    config: Path | None = None,
+    data: Path | None = None,
+    database: str | None = None,
+    http: str | None = None,
+    graphite: str | None = None,
+    watch_host: Flag = None,
+    watch_interval: float | None = None,
+) -> None:
+    """Run the service: take samples in, score and store them, show them on a page.
+
+    Everything can also be set in the configuration file and by TOCSIN_* variables; flags win.
+    Ctrl-C stops it cleanly; started again, it goes on where it was.
+
+    Parameters
+    ----------
+    config
+        Configuration file (TOML).
+    data
+        Folder of the database; made when missing. Default: ./tocsin-data
+    database
+        Another database: sqlite:///path/to/file.db
+    http
+        HOST:PORT of the page and the API, or off. Default: 127.0.0.1:8765
+    graphite
+        HOST:PORT for Graphite plaintext lines (TCP), or off. Default: 127.0.0.1:2003
+    watch_host
+        Watch this machine: CPU, load, memory, swap, disks, network, processes.
+    watch_interval
+        Seconds between two looks at this machine. Default: 2
+    """
+    from tocsin.config import load
+
+    flags = {
+        "data": None if data is None else str(data),
+        "database": database,
+        "http": http,
+        "graphite": graphite,
+        "watch_host": watch_host,
+        "watch_interval": watch_interval,
+    }
+    settings = load(config, os.environ, flags)
+
+    from tocsin.api.logs import set_up_logs
+    from tocsin.api.service import serve
+
+    set_up_logs(settings.log_level)
+    serve(settings, lambda line: print(line, flush=True))
