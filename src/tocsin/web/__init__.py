@@ -1,0 +1,1 @@
+"""The page of the running service: files that the API serves."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from tocsin.bench.baselines import BASELINES, told_once
 from tocsin.bench.nab.corpus import Corpus, NabFile, load_published
+from tocsin.bench.nab.numenta import out_of_range, published_gaussian
 from tocsin.bench.nab.scoring import Score, false_episodes, score_corpus, windows_hit
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import EVENT_CODES, EventState
 from tocsin.detect.settings import Settings
 
-__all__ = ["Row", "run_detector", "run_published", "run_rows"]
+__all__ = ["Row", "run_detector", "run_likelihoods", "run_published", "run_rows"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -60,6 +61,7 @@ def run_rows(
     if (folder / "htm_reference").is_dir():
         progress("Numenta HTM, as published")
         yield run_published(folder, corpus)
+        yield from run_likelihoods(folder, corpus)
 
 
 def run_detector(corpus: Corpus, settings: Settings) -> Row:
@@ -87,6 +89,19 @@ def run_detector(corpus: Corpus, settings: Settings) -> Row:
 def run_published(folder: Path, corpus: Corpus) -> Row:
     """Numenta's own scores through this scoring: must give 70.10 standard."""
     return _row("Numenta HTM, as published", corpus, load_published(folder, corpus), None)
+
+
+def run_likelihoods(folder: Path, corpus: Corpus) -> Iterator[Row]:
+    """The same published raw scores under different likelihoods."""
+    raw = load_published(folder, corpus, "raw_score")
+    yield _row("published raw scores", corpus, raw, None)
+    scores = [published_gaussian(*pair) for pair in zip(corpus.files, raw, strict=True)]
+    yield _row("published raw, gaussian", corpus, scores, None)
+    ruled = [
+        np.where(out_of_range(file.values), 1.0, score)
+        for file, score in zip(corpus.files, scores, strict=True)
+    ]
+    yield _row("published raw, gaussian + range", corpus, ruled, None)
 
 
 def _baseline(name: str, score: Callable[[Floats], Floats], corpus: Corpus) -> Row:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -163,8 +164,7 @@ def filter_repeats(settings: GaussianSettings, tails: tuple[float, ...]) -> list
     # Not 1e-5: 1 - 0.99999 is a little less, and exactly 1e-5 was never red.
     red, repeated = 1.0 - settings.red, 1.0 - settings.repeated_red
     after = (
-        repeated if tail <= red and before <= red else tail
-        for before, tail in zip(tails, tails[1:], strict=False)
+        repeated if tail <= red and before <= red else tail for before, tail in pairwise(tails)
     )
     return [*tails[:1], *after]
 

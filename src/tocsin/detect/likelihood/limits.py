@@ -15,7 +15,6 @@ def whole(key: str, value: object, low: int, high: int) -> None:
 
 def number(key: str, value: object, low: float, high: float) -> None:
     """Refuse anything but a finite number in ``low..high``. Errors: `ConfigurationError`."""
-    # Not-a-number fails the comparison.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
-        raise ConfigurationError(f"{key} = {value!r}: must be a number from {low:g} to {high:g}")
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+        return  # not-a-number fails the comparison
+    raise ConfigurationError(f"{key} = {value!r}: must be a number from {low:g} to {high:g}")

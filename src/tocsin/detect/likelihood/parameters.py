@@ -1,4 +1,4 @@
-"""What the streaming policy keeps with a metric between batches, and the contract for keeping it."""
+"""What the streaming policy keeps with a metric between batches, and who keeps it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ class Parameters:
             raise StateError("these are no saved parameters of a likelihood: not a table")
         if data.get("version") != VERSION:
             version = data.get("version")
-            raise StateError(f"saved parameters of version {version!r}: this Tocsin reads {VERSION}")
+            raise StateError(
+                f"saved parameters of version {version!r}: this Tocsin reads {VERSION}"
+            )
         found = cls(_last_row(data), _gaussian(data))
         if data.get("checksum") != _checksum(found._told()):
             raise StateError("saved parameters are damaged: their checksum does not fit")
@@ -99,10 +101,9 @@ def _floats(data: dict[str, Any], key: str) -> tuple[float, ...]:
 
 
 def _finite(key: str, item: object) -> float:
-    is_number = isinstance(item, int | float) and not isinstance(item, bool)
-    if not is_number or not math.isfinite(item):  # type: ignore[arg-type]
-        raise StateError(f"saved parameters are damaged: {key} has {item!r}")
-    return float(item)  # type: ignore[arg-type]
+    if isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item):
+        return float(item)
+    raise StateError(f"saved parameters are damaged: {key} has {item!r}")
 
 
 class ParameterStore(Protocol):

@@ -121,4 +121,3 @@ class SlidingGaussian:
         past, settings = self._past.tail(self.settings.history), self.settings
         skipped = settings.skipped(self.seen)
         return estimate(settings.gaussian, past.values, past.raw_scores, skipped=skipped)
-
