@@ -1,0 +1,1 @@
+"""One module a protocol: a pure decoder from bytes to samples batches, and its listener."""
