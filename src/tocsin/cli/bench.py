@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
 from tocsin.detect.settings import MODELS, Settings
-from tocsin.errors import OutputError
+from tocsin.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
+    from tocsin.bench.calibration import Calibration
     from tocsin.bench.nab.run import Row
     from tocsin.bench.traces import Replay
 
@@ -53,11 +54,7 @@ def nab(
         rows = list(run_rows(data, corpus, settings, lambda name: status.update(f"scoring {name}")))
     _print(_table(rows, corpus.windows))
     if json_file:
-        text = json.dumps([row.as_dict() for row in rows], indent=2) + "\n"
-        try:
-            json_file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot write {json_file}: {error.strerror}") from error
+        _write_json(json_file, [row.as_dict() for row in rows])
 
 
 #: A table that goes to a file or a pipe is as wide as it needs to be.
@@ -144,3 +141,76 @@ def _traces_table(replays: list[Replay]) -> Table:
         )
         before = replay.trace
     return table
+
+
+@app.command
+def calibration(
+    *,
+    samples: int = 1_000_000,
+    seeds: int = 3,
+    judge: tuple[str, ...] = (),
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+) -> None:
+    """Print stated against observed false-alarm rates on quiet streams of many kinds.
+
+    Each number is the observed share of samples with p < alpha over alpha: 1 is perfect, 2 is
+    twice as many false alarms as promised, 0 fewer than could be counted.
+
+    Parameters
+    ----------
+    samples
+        Samples of each stream.
+    seeds
+        Streams of each kind.
+    judge
+        What to judge, may be repeated; all that are installed if not said.
+    json_file
+        Also write the figures to this file.
+    """
+    from tocsin.bench.calibration import JUDGED, run_calibration
+
+    errors = Console(stderr=True)
+    found: list[Calibration] = []
+    with errors.status("making streams") as status:
+        for name in judge or tuple(JUDGED):
+            if name not in JUDGED:
+                raise ConfigurationError(f"--judge {name!r}: must be one of {', '.join(JUDGED)}")
+            try:
+                found += run_calibration(name, samples, seeds, status.update)
+            except ImportError as error:
+                errors.print(f"{name}: left out, {error.name} is not installed")
+    _print(_calibration_table(found, samples, seeds))
+    if json_file:
+        _write_json(json_file, [row.as_dict() for row in found])
+
+
+def _calibration_table(rows: list[Calibration], samples: int, seeds: int) -> Table:
+    from tocsin.bench.calibration import ALPHAS
+
+    table = Table(
+        title=f"Observed over stated false-alarm rate, {seeds} x {samples:,} samples a kind",
+        caption="worst: the factor by which the worst of the five misses, either way, where ten\n"
+        "or more alarms are expected",
+    )
+    table.add_column("judge", no_wrap=True)
+    table.add_column("quiet stream", no_wrap=True)
+    for head in (*(f"{alpha:g}" for alpha in ALPHAS), "worst", "µs"):
+        table.add_column(head, justify="right", no_wrap=True)
+    before = ""
+    for row in rows:
+        table.add_row(
+            "" if row.judge == before else row.judge,
+            row.kind,
+            *(f"{ratio:.2f}" for ratio in row.ratios),
+            f"{row.worst:.1f}",
+            f"{row.us_per_sample:.2f}",
+        )
+        before = row.judge
+    return table
+
+
+def _write_json(path: Path, rows: list[dict[str, Any]]) -> None:
+    try:
+        path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error

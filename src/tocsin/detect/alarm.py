@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.result import EVENT_CODES, EventState
 
-__all__ = ["ALARM", "tell"]
+__all__ = ["ALARM", "tell", "tell_news"]
 
 #: What was told last is forgotten by this share per sample.
 _FORGET: Final = 1.0 / 100.0
@@ -30,6 +30,23 @@ ALARM: Final = np.dtype([("told", "f8"), ("open", "f8"), ("quiet", "i8")], align
 
 
 @kernel
+def _news(row: Any, score: float) -> float:
+    """The score where it is news, else 0."""
+    row.told *= 1.0 - _FORGET
+    if score <= _WORSE * row.told:
+        return 0.0
+    row.told = score
+    return score
+
+
+@kernel
+def tell_news(row: Any, score: Any, out: Any) -> None:
+    """Write the alert score of each anomaly score (not-a-number: not ready, 0)."""
+    for i in range(len(score)):
+        out[i] = 0.0 if np.isnan(score[i]) else _news(row, score[i])
+
+
+@kernel
 def tell(row: Any, out: Any, anomalous: bool) -> None:
     """Set ``alert_score`` and ``event`` of a result that has an ``anomaly_score``.
 
@@ -37,11 +54,7 @@ def tell(row: Any, out: Any, anomalous: bool) -> None:
     one alarm per event, a level shift told once, a worse anomaly told at once.
     """
     score = out.anomaly_score
-    row.told *= 1.0 - _FORGET
-    out.alert_score = 0.0
-    if score > _WORSE * row.told:
-        out.alert_score = score
-        row.told = score
+    out.alert_score = _news(row, score)
     if row.open > 0.0:
         _follow(row, out, score)
     elif anomalous and out.alert_score > 0.0:

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.bench.nab.corpus import NabFile
+from tocsin.detect.alarm import ALARM, tell_news
 from tocsin.detect.likelihood.gaussian import GaussianSettings
+from tocsin.detect.likelihood.online import OnlineLikelihood
 from tocsin.detect.likelihood.sliding import SlidingGaussian, SlidingSettings
 from tocsin.detect.result import log_score
 
-__all__ = ["out_of_range", "published_gaussian"]
+__all__ = ["out_of_range", "published_calibrated", "published_gaussian"]
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +36,14 @@ def published_gaussian(file: NabFile, raw_scores: Floats) -> Floats:
     )
     likelihoods = SlidingGaussian(settings).update(file.values, raw_scores)
     return np.array([log_score(likelihood) for likelihood in likelihoods.tolist()])
+
+
+def published_calibrated(file: NabFile, raw_scores: Floats) -> Floats:
+    """Alert scores of Tocsin's own likelihood and alarm, from the same raw scores."""
+    chances = OnlineLikelihood().p_values(raw_scores)
+    alerts = np.empty(len(chances))
+    tell_news(np.zeros(1, dtype=ALARM)[0], -np.log10(chances) / 10.0, alerts)
+    return alerts
 
 
 def out_of_range(values: Floats) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tocsin.bench.baselines import BASELINES, told_once
 from tocsin.bench.nab.corpus import Corpus, NabFile, load_published
-from tocsin.bench.nab.numenta import out_of_range, published_gaussian
+from tocsin.bench.nab.numenta import out_of_range, published_calibrated, published_gaussian
 from tocsin.bench.nab.scoring import Score, false_episodes, score_corpus, windows_hit
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import EVENT_CODES, EventState
@@ -102,6 +102,8 @@ def run_likelihoods(folder: Path, corpus: Corpus) -> Iterator[Row]:
         for file, score in zip(corpus.files, scores, strict=True)
     ]
     yield _row("published raw, gaussian + range", corpus, ruled, None)
+    ours = [published_calibrated(*pair) for pair in zip(corpus.files, raw, strict=True)]
+    yield _row("published raw, calibrated", corpus, ours, None)
 
 
 def _baseline(name: str, score: Callable[[Floats], Floats], corpus: Corpus) -> Row:

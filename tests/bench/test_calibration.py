@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tocsin.bench.calibration import ALPHAS, JUDGED, run_calibration
+from tocsin.bench.streams import DAY, RAW_SCORES, STREAMS, autoregressive
+
+
+@pytest.mark.parametrize("kind", [*STREAMS, *(f"raw: {k}" for k in RAW_SCORES)])
+def test_streams_are_finite_and_repeatable(kind: str) -> None:
+    make = RAW_SCORES[kind[5:]] if kind.startswith("raw: ") else STREAMS[kind]
+    ours, theirs = (make(np.random.default_rng(1), 5 * DAY) for _ in range(2))
+    assert ours.shape == (5 * DAY,)
+    assert np.all(np.isfinite(ours))
+    np.testing.assert_array_equal(ours, theirs)
+    assert not kind.startswith("raw: ") or ours.min() >= 0
+
+
+@pytest.mark.parametrize("memory", [0.5, 0.99])
+def test_an_autoregression_has_the_variance_and_memory_that_it_says(memory: float) -> None:
+    x = autoregressive(np.random.default_rng(0), 400_000, memory)
+    assert x.var() == pytest.approx(1.0, rel=0.1)
+    assert np.corrcoef(x[1:], x[:-1])[0, 1] == pytest.approx(memory, abs=0.01)
+
+
+def test_there_are_enough_kinds() -> None:
+    assert len(STREAMS) >= 20
+
+
+def test_the_default_model_keeps_what_it_states() -> None:
+    for row in run_calibration("tocsin", 30_000, 1):
+        # More alarms than stated is the failure; fewer happens on discrete values.
+        assert row.ratios[1] < 2, row
+        assert row.ratios[2] < 3, row
+        assert row.loudest < 3, row
+
+
+def test_the_likelihood_keeps_what_it_states() -> None:
+    for row in run_calibration("likelihood", 100_000, 1):
+        assert row.loudest < 2, row
+        if row.kind not in ("uniform", "fortieths, mostly 0"):
+            assert row.worst < 2, row
+
+
+def test_a_judge_that_always_alarms_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGED, "loud", ({"white": STREAMS["white"]}, lambda v: np.zeros(len(v))))
+    (row,) = run_calibration("loud", 20_000, 1)
+    assert row.ratios == pytest.approx([1 / alpha for alpha in ALPHAS])
+    assert row.worst == pytest.approx(1e3)
