@@ -6,6 +6,7 @@
     ├── BadInputError (ValueError)      what the caller gave cannot be used
     │   ├── BadSampleError              a sample that no model may learn from; names the row
     │   ├── TimestampError              a time that cannot be read without guessing
+    │   ├── TooLargeError               more at once than is allowed
     │   └── FileFormatError             a file that cannot be read; names path and line
     ├── ConfigurationError (ValueError) a setting; names the key and what is allowed
     ├── StateError (ValueError)         saved state that is damaged, foreign or too new
@@ -13,6 +14,7 @@
     ├── MissingExtraError (ImportError) an optional part is not installed; names the extra
     ├── MetricNotActiveError            a result for a metric that is not being scored
     ├── StoreError                      the database refused or is gone
+    ├── QueueFullError                  more arrives than can be stored: send again a little later
     ├── StartError                      the service cannot start; says what to change
     └── OutputError (OSError)           a result could not be written
 """
@@ -28,11 +30,13 @@ __all__ = [
     "MissingDataError",
     "MissingExtraError",
     "OutputError",
+    "QueueFullError",
     "StartError",
     "StateError",
     "StoreError",
     "TimestampError",
     "TocsinError",
+    "TooLargeError",
 ]
 
 
@@ -55,6 +59,10 @@ class BadSampleError(BadInputError):
 
 class TimestampError(BadInputError):
     """A time that cannot be read without guessing."""
+
+
+class TooLargeError(BadInputError):
+    """More at once than is allowed."""
 
 
 class FileFormatError(BadInputError):
@@ -87,6 +95,10 @@ class MetricNotActiveError(TocsinError):
 
 class StoreError(TocsinError):
     """The database refused or cannot be reached."""
+
+
+class QueueFullError(TocsinError):
+    """More samples arrive than can be stored; the sender may try again a little later."""
 
 
 class StartError(TocsinError):

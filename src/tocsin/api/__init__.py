@@ -1,0 +1,1 @@
+"""HTTP: ingest, queries, the live stream and the page."""

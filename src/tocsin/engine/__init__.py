@@ -1,0 +1,1 @@
+"""Accept, order, score, commit, hand on."""

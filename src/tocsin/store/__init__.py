@@ -1,0 +1,1 @@
+"""What must last: schema, metrics, samples, snapshots and events, in SQLAlchemy Core."""

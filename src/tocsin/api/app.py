@@ -1,0 +1,79 @@
+"""The web application: which handlers there are, who may call them, and how errors are told."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar, Request, Response, Router
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Scope
+
+from tocsin import __version__
+from tocsin.api import live, page, query, receive
+from tocsin.api.access import need_token, not_from_elsewhere
+from tocsin.api.parts import Parts
+from tocsin.api.stream import Hub
+from tocsin.config import Config
+from tocsin.engine.engine import Engine
+from tocsin.errors import BadInputError, QueueFullError, StoreError, TocsinError, TooLargeError
+from tocsin.store.queries import Reader
+
+__all__ = ["make_app"]
+
+_log: Final = structlog.get_logger("tocsin.api")
+
+#: Status, and after how many seconds to try again.
+_STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
+    BadInputError: (400, None),
+    TooLargeError: (413, None),
+    QueueFullError: (429, 1),
+    StoreError: (503, 2),
+}
+
+
+def make_app(config: Config, engine: Engine, reader: Reader, hub: Hub) -> Litestar:
+    """The application over the service's parts."""
+    api = Router(
+        "/api/v1",
+        route_handlers=[
+            receive.receive,
+            query.list_metrics,
+            query.show_metric,
+            query.list_samples,
+            query.list_events,
+            live.follow,
+        ],
+        guards=[need_token],
+    )
+    return Litestar(
+        [api, live.healthz, live.own_metrics, page.index, page.chart_library, page.static],
+        state=Parts({"config": config, "engine": engine, "reader": reader, "hub": hub}),
+        guards=[not_from_elsewhere],
+        exception_handlers=dict.fromkeys(_STATUS, _told),
+        after_exception=[_log_unexpected],
+        request_max_body_size=config.max_body_bytes,
+        openapi_config=OpenAPIConfig(
+            title="Tocsin",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        ),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _told(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    kinds = [kind for kind in type(error).__mro__ if kind in _STATUS]
+    status, after = _STATUS[kinds[0]]
+    headers = {} if after is None else {"Retry-After": str(after)}
+    told = {"status_code": status, "detail": str(error)}
+    return Response(told, status_code=status, headers=headers)
+
+
+async def _log_unexpected(error: Exception, scope: Scope) -> None:
+    if not isinstance(error, HTTPException | TocsinError):
+        _log.error("request_failed", path=scope["path"], exc_info=error)

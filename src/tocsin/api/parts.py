@@ -1,0 +1,21 @@
+"""What the handlers work with."""
+
+from __future__ import annotations
+
+from litestar.datastructures import State
+
+from tocsin.api.stream import Hub
+from tocsin.config import Config
+from tocsin.engine.engine import Engine
+from tocsin.store.queries import Reader
+
+__all__ = ["Parts"]
+
+
+class Parts(State):
+    """The application's state: the service's parts, by name."""
+
+    config: Config
+    engine: Engine
+    reader: Reader
+    hub: Hub

@@ -1,0 +1,211 @@
+"""The running service: everything started in order, and stopped in order without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from tocsin.api.app import make_app
+from tocsin.api.listening import bind, bound_port
+from tocsin.api.stream import Hub
+from tocsin.config import Address, Config
+from tocsin.engine.engine import Engine
+from tocsin.ingest import graphite, host
+from tocsin.store.database import database_file, lock, open_database
+from tocsin.store.queries import Reader
+
+__all__ = ["serve"]
+
+Announce = Callable[[str], None]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+#: How long requests that are under way may take when stopping.
+_GRACE_S: Final = 10
+_FORCED: Final = 130
+
+
+def serve(config: Config, announce: Announce) -> None:
+    """Run until SIGINT or SIGTERM; ``announce`` gets a line when ready and one at the end.
+
+    Errors: `StartError`, `ConfigurationError`, `StoreError`; nothing was changed then.
+    """
+    file = database_file(config.url)
+    with ExitStack() as stack:
+        listening = stack.enter_context(_bound(config))
+        stack.enter_context(lock(file))
+        database = open_database(config.url, busy_s=config.busy_s)
+        stack.callback(database.dispose)
+        engine = Engine(database, config)
+        running = _Service(config, engine, Reader(database), listening, file, announce)
+        asyncio.run(running.run())
+
+
+@dataclass(slots=True)
+class _Listening:
+    """Bound sockets by protocol; closed by whoever serves them, or at the end."""
+
+    http: list[socket.socket] = field(default_factory=list)
+    graphite: list[socket.socket] = field(default_factory=list)
+
+
+@contextmanager
+def _bound(config: Config) -> Iterator[_Listening]:
+    listening = _Listening()
+    try:
+        if config.http_address:
+            listening.http = bind(config.http_address, "http")
+        if config.graphite_address:
+            listening.graphite = bind(config.graphite_address, "graphite")
+        yield listening
+    finally:
+        for bound in [*listening.http, *listening.graphite]:
+            bound.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Service:
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        reader: Reader,
+        listening: _Listening,
+        file: Path,
+        announce: Announce,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._reader = reader
+        self._listening = listening
+        self._file = file
+        self._announce = announce
+        self._graphite = graphite.Listener(engine)
+        self._saved = 0
+
+    async def run(self) -> None:
+        """From start to clean stop."""
+        stop = _stop_on_signals()
+        hub = Hub(self._engine.registry, asyncio.get_running_loop())
+        self._engine.listeners.append(hub.publish)
+        self._engine.start()
+        server = self._http(hub)
+        serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
+        watching: asyncio.Task[None] | None = None
+        try:
+            await self._graphite.start(self._listening.graphite)
+            if self._config.watch_host:
+                watching = asyncio.create_task(
+                    host.watch(self._engine, self._config.watch_interval)
+                )
+            if server is not None:
+                await _until_started(server, serving)
+            self._announce(self._ready_line())
+            await _first_of(stop, serving, watching)
+        finally:
+            await self._stop(hub, server, serving, watching)
+        self._announce(self._last_line())
+
+    async def _stop(
+        self,
+        hub: Hub,
+        server: _Server | None,
+        serving: asyncio.Task[None] | None,
+        watching: asyncio.Task[None] | None,
+    ) -> None:
+        """Listeners first, then what they brought, then the states."""
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        hub.close()
+        await self._graphite.stop()
+        if server is not None and serving is not None:
+            server.should_exit = True
+            await serving
+        self._saved = await asyncio.to_thread(self._engine.stop)
+
+    def _http(self, hub: Hub) -> _Server | None:
+        if not self._listening.http:
+            return None
+        app = make_app(self._config, self._engine, self._reader, hub)
+        return _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+
+    def _ready_line(self) -> str:
+        told = []
+        if address := self._config.http_address:
+            told.append(f"page http://{_reached(address, self._listening.http)}/")
+        if address := self._config.graphite_address:
+            told.append(f"graphite {_reached(address, self._listening.graphite)}")
+        return f"tocsin is ready: {', '.join([*told, f'data {self._file}'])}"
+
+    def _last_line(self) -> str:
+        told = self._engine.telemetry
+        return (
+            f"tocsin has stopped: {told.total_accepted:,} samples stored, "
+            f"{told.total_scored:,} scored, {told.total_events:,} events; "
+            f"{self._saved:,} states saved"
+        )
+
+
+def _reached(address: Address, sockets: list[socket.socket]) -> Address:
+    """What to type to get there; "every address" of this machine is reached as localhost."""
+    host = "localhost" if address.host in ("0.0.0.0", "::") else address.host
+    return Address(host, bound_port(sockets[0]))
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; the second ends the process at once."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        if signals:
+            # What was acknowledged is stored; the states are replayed at the next start.
+            os._exit(_FORCED)
+        signals.append(number)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in _SIGNALS:
+        signal.signal(number, handle)
+    return stop
+
+
+async def _until_started(server: _Server, serving: asyncio.Task[None] | None) -> None:
+    while not server.started and serving is not None and not serving.done():
+        await asyncio.sleep(0.01)
+
+
+async def _first_of(stop: asyncio.Event, *tasks: asyncio.Task[None] | None) -> None:
+    """Until a signal, or until something that should run for ever has failed (raised here)."""
+    waiting = asyncio.create_task(stop.wait())
+    running = [task for task in tasks if task is not None]
+    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in running:
+        if task.done():
+            await task

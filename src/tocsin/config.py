@@ -1,0 +1,229 @@
+"""The service's configuration: one ``tocsin.toml``, ``TOCSIN_*`` variables, and flags (flags win).
+
+Everything is validated here, before anything is opened, bound or written.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from tocsin.detect.settings import Settings
+from tocsin.errors import ConfigurationError
+
+__all__ = ["OFF", "PREFIX", "Address", "Config", "load"]
+
+#: What a listener's address says when there is to be none.
+OFF: Final = "off"
+#: Environment variables are this and the key in capitals: ``TOCSIN_TOKEN``.
+PREFIX: Final = "TOCSIN_"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
+class Address(NamedTuple):
+    """Where a listener listens; port 0 takes any free port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every key of ``tocsin.toml``, with its default."""
+
+    #: Folder of the database; made when missing.
+    data: str = "tocsin-data"
+    #: Another database, as an SQLAlchemy URL; default: SQLite in the folder above.
+    database: str | None = None
+    #: HOST:PORT of the page and the API, or "off".
+    http: str = "127.0.0.1:8765"
+    #: HOST:PORT of the Graphite plaintext listener (TCP), or "off".
+    graphite: str = "127.0.0.1:2003"
+    #: What clients of the API must show; needed as soon as others than this machine can connect.
+    token: str | None = None
+    #: Let others than this machine send Graphite lines, which carry no token.
+    insecure: bool = False
+    #: Watch this machine itself.
+    watch_host: bool = False
+    #: Seconds between two looks at this machine.
+    watch_interval: Seconds = 2.0
+    #: A sample further ahead of the clock than this is refused (seconds).
+    max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0
+    #: How many metrics there may be.
+    max_metrics: Positive = 100_000
+    #: How many samples may wait to be stored; more are pushed back to the senders.
+    queue_samples: Positive = 200_000
+    #: The largest body of one request (bytes) and the most samples in it.
+    max_body_bytes: Positive = 16 * 1024 * 1024
+    max_body_samples: Positive = 100_000
+    #: Seconds between two snapshots of a metric that goes on learning.
+    snapshot_s: Seconds = 60.0
+    #: How long a write waits for a database that another process holds (seconds).
+    busy_s: Seconds = 5.0
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    #: Detection: see `tocsin.detect.settings.Settings`.
+    detect: dict[str, Any] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that every metric is watched with."""
+        return Settings.of(self.detect)
+
+    @property
+    def http_address(self) -> Address | None:
+        """Where the page and API listen, or None when off."""
+        return _address("http", self.http)
+
+    @property
+    def graphite_address(self) -> Address | None:
+        """Where Graphite lines are taken, or None when off."""
+        return _address("graphite", self.graphite)
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database or f"sqlite:///{Path(self.data) / 'tocsin.db'}"
+
+
+_KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
+_HINTS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
+
+
+def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """The configuration from a file, the environment and flags (None: not given).
+
+    Errors: `ConfigurationError` names the file or variable, the key, and what is allowed.
+    """
+    told: dict[str, Any] = {}
+    if path is not None:
+        told = _of_file(path)
+    _merge(told, _of_environment(environment))
+    _merge(told, {key: value for key, value in flags.items() if value is not None})
+    config = _convert(told, "configuration")
+    _check(config)
+    return config
+
+
+def _merge(told: dict[str, Any], more: Mapping[str, Any]) -> None:
+    detect = {**told.get("detect", {}), **more.get("detect", {})}
+    told.update(more)
+    if detect:
+        told["detect"] = detect
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+    for key in told:
+        if key not in _KEYS:
+            raise ConfigurationError(f"{path}: unknown key {key!r}{_near(key, _KEYS)}")
+    _convert(told, str(path))
+    return told
+
+
+def _near(key: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(key, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (known: {', '.join(known)})"
+
+
+def _convert(told: dict[str, Any], where: str) -> Config:
+    try:
+        return msgspec.convert(told, Config)
+    except msgspec.ValidationError as error:
+        what, _, at = str(error).partition(" - at `$.")
+        key = at.rstrip("`")
+        said = f"{key} = {told[key]!r}: " if key in told and key != "token" else f"{key}: "
+        raise ConfigurationError(f"{where}: {said}{what}") from error
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    names = {PREFIX + key.upper(): key for key in _KEYS if key != "detect"}
+    for variable, text in environment.items():
+        if variable in names:
+            key = names[variable]
+            told[key] = _read(variable, text, _HINTS[key])
+        elif variable.startswith(f"{PREFIX}DETECT_"):
+            option = variable.removeprefix(f"{PREFIX}DETECT_").lower()
+            told.setdefault("detect", {})[option] = _number_or_text(text)
+        elif variable.startswith(PREFIX):
+            _refuse_typo(variable, tuple(names))
+    return told
+
+
+def _refuse_typo(variable: str, known: tuple[str, ...]) -> None:
+    # Others may use the prefix for things of their own; only a near miss is surely a mistake.
+    if get_close_matches(variable, known, n=1, cutoff=0.88):
+        raise ConfigurationError(
+            f"environment: unknown variable {variable}{_near(variable, known)}"
+        )
+
+
+def _read(variable: str, text: str, hint: Any) -> Any:
+    try:
+        return msgspec.convert(text, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"environment: {variable}: {error}") from error
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _address(key: str, text: str) -> Address | None:
+    if text == OFF:
+        return None
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise ConfigurationError(
+            f"{key} = {text!r}: must be HOST:PORT, for example 127.0.0.1:8765, or 'off'"
+        )
+    return Address(host, int(port))
+
+
+def _check(config: Config) -> None:
+    """What no single key can say; also makes the parts that are only read later."""
+    http, graphite = config.http_address, config.graphite_address
+    if config.token is not None and len(config.token) < 8:
+        raise ConfigurationError("token: must have at least 8 characters")
+    if http and not http.loopback and not config.token:
+        raise ConfigurationError(
+            f"http = '{http}' lets other machines in: set a token "
+            '(token = "…" in the configuration, or TOCSIN_TOKEN), or listen on 127.0.0.1'
+        )
+    if graphite and not graphite.loopback and not config.insecure:
+        raise ConfigurationError(
+            f"graphite = '{graphite}' lets other machines in, and Graphite lines carry no token: "
+            "set insecure = true to allow it, or listen on 127.0.0.1"
+        )
+    _ = config.settings

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.engine.batch import Reason, Receipt, Rejection
+from tocsin.errors import BadInputError, TimestampError, TooLargeError
+from tocsin.ingest.http_json import decode
+from tocsin.ingest.moments import iso_ns, moment_ns
+from tocsin.samples import SECOND_NS, Metric, iso
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+GOOD = {"metric": "m", "timestamp": 1.5, "value": 2}
+
+
+def body(*samples: Any) -> bytes:
+    return json.dumps({"samples": samples}).encode()
+
+
+def test_reads_columns() -> None:
+    other = {"metric": "m", "labels": {"a": "b"}, "timestamp": "1970-01-01T00:00:02Z", "value": 3}
+    decoded = decode(body(GOOD, other, GOOD), 10)
+    assert decoded.batch.metrics == [Metric.of("m"), Metric.of("m", {"a": "b"})]
+    assert decoded.batch.samples.metric.tolist() == [0, 1, 0]
+    assert decoded.batch.samples.timestamp.tolist() == [1_500_000_000, 2 * SECOND_NS, 1_500_000_000]
+    assert decoded.batch.samples.value.tolist() == [2.0, 3.0, 2.0]
+    assert decoded.rejected == []
+
+
+@given(st.lists(ANY | st.fixed_dictionaries(dict.fromkeys(GOOD, ANY)), max_size=6))
+def test_whatever_stands_beside_good_samples_they_are_read(strange: list[Any]) -> None:
+    decoded = decode(body(GOOD, *strange, GOOD), 100)
+    places = {*decoded.places.tolist(), *(r.index for r in decoded.rejected)}
+    assert places == set(range(len(strange) + 2))
+    assert len(decoded.batch) + len(decoded.rejected) == len(strange) + 2
+    assert {0, len(strange) + 1} <= set(decoded.places.tolist())
+
+
+def test_every_sample_of_a_bad_metric_is_refused() -> None:
+    bad = GOOD | {"metric": ""}
+    decoded = decode(body(bad, bad, GOOD, bad), 10)
+    assert [r.index for r in decoded.rejected] == [0, 1, 3]
+    assert decoded.places.tolist() == [2]
+
+
+def test_the_engines_places_become_those_of_the_body() -> None:
+    decoded = decode(body(None, GOOD, GOOD | {"timestamp": "x"}, GOOD), 10)
+    receipt = decoded.merged(Receipt(1, 0, [Rejection(1, Reason.LATE, "old")]))
+    assert [(r.index, r.code) for r in receipt.rejected] == [
+        (0, Reason.BAD_TYPE),
+        (2, Reason.BAD_TIMESTAMP),
+        (3, Reason.LATE),
+    ]
+
+
+def test_more_than_allowed_is_refused() -> None:
+    with pytest.raises(TooLargeError):
+        decode(body(GOOD, GOOD), 1)
+    with pytest.raises(TooLargeError):
+        decode(body(GOOD, None), 1)
+
+
+@given(st.binary(max_size=50))
+def test_bytes_are_read_or_refused(data: bytes) -> None:
+    with pytest.raises(BadInputError):
+        decode(data, 10)
+
+
+@given(st.integers(1, 9_000_000_000 * SECOND_NS))
+def test_times_that_are_told_are_read_back_to_the_nanosecond(time: int) -> None:
+    assert iso_ns(iso(time)) == time
+    assert moment_ns(iso(time)) == time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2020-01-01",
+        "2020-01-01T00:00:00",
+        "2020-01-01T00:00:00.1234567890Z",
+        "2020-13-01T00:00:00Z",
+        "2300-01-01T00:00:00Z",
+        "01/02/2020 00:00:00Z",
+        "inf",
+        "nan",
+    ],
+)
+def test_times_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(TimestampError):
+        moment_ns(text)

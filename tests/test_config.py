@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tocsin.config import Address, load
+from tocsin.errors import ConfigurationError
+
+
+def test_flags_win_over_variables_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text('data = "file"\nmax_metrics = 5\nqueue_samples = 6\n')
+    variables = {"TOCSIN_MAX_METRICS": "7", "TOCSIN_QUEUE_SAMPLES": "8", "HOME": "/"}
+    config = load(file, variables, {"data": None, "queue_samples": 9})
+    assert (config.data, config.max_metrics, config.queue_samples) == ("file", 7, 9)
+
+
+def test_defaults_are_loopback() -> None:
+    config = load(None, {}, {})
+    assert config.http_address == Address("127.0.0.1", 8765)
+    assert config.graphite_address == Address("127.0.0.1", 2003)
+    assert config.url == "sqlite:///tocsin-data/tocsin.db"
+
+
+def test_detection_settings_come_from_file_and_variables(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text('[detect]\ntimezone = "Europe/Berlin"\n')
+    config = load(file, {"TOCSIN_DETECT_FALSE_ALARMS_PER_WEEK": "2"}, {})
+    assert config.settings.timezone == "Europe/Berlin"
+    assert config.settings.false_alarms_per_week == 2
+
+
+def test_true_and_false_can_be_said_in_variables() -> None:
+    assert load(None, {"TOCSIN_WATCH_HOST": "true"}, {}).watch_host is True
+    assert load(None, {"TOCSIN_WATCH_HOST": "0"}, {}).watch_host is False
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("max_metric = 3", ["max_metric", "did you mean 'max_metrics'"]),
+        ("max_metrics = 0", ["max_metrics = 0", ">= 1"]),
+        ('max_metrics = "many"', ["max_metrics = 'many'", "int"]),
+        ('log_level = "loud"', ["log_level", "loud"]),
+        ("max_metrics = ", ["is not TOML"]),
+        ("watch_interval = 0", ["watch_interval", "> 0"]),
+        ('http = "8765"', ["http = '8765'", "HOST:PORT"]),
+        ('http = "127.0.0.1:99999"', ["HOST:PORT"]),
+        ('[detect]\ntimezon = "UTC"', ["timezon", "timezone"]),
+        ('[detect]\ntimezone = "Nowhere"', ["Nowhere"]),
+        ('token = "short"', ["token", "8"]),
+        ('http = "0.0.0.0:80"', ["token"]),
+        ('http = "tocsin.example:80"', ["token"]),
+        ('graphite = "[::]:2003"', ["insecure"]),
+    ],
+)
+def test_a_wrong_file_is_told_with_key_and_remedy(
+    tmp_path: Path, text: str, parts: list[str]
+) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as told:
+        load(file, {}, {})
+    for part in parts:
+        assert part in str(told.value)
+
+
+def test_a_wrong_token_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text("token = 123456789")
+    with pytest.raises(ConfigurationError) as told:
+        load(file, {}, {})
+    assert "123456789" not in str(told.value)
+
+
+def test_variables_that_are_nearly_right_are_refused_others_are_not_ours() -> None:
+    with pytest.raises(ConfigurationError, match="TOCSIN_TOKEN"):
+        load(None, {"TOCSIN_TOKN": "x" * 10}, {})
+    with pytest.raises(ConfigurationError, match="TOCSIN_MAX_METRICS"):
+        load(None, {"TOCSIN_MAX_METRICS": "many"}, {})
+    load(None, {"TOCSIN_SHARED": "/elsewhere"}, {})
+
+
+def test_wider_than_loopback_is_allowed_with_its_condition() -> None:
+    load(None, {"TOCSIN_TOKEN": "12345678"}, {"http": "0.0.0.0:80"})
+    load(None, {"TOCSIN_INSECURE": "true"}, {"graphite": "0.0.0.0:2003"})
+    load(None, {}, {"http": "[::1]:80", "graphite": "localhost:2003"})
+    assert load(None, {}, {"http": "off"}).http_address is None
