@@ -1,4 +1,4 @@
-"""Stated against observed false-alarm rates on quiet streams: does a p-value of 1e-4 mean that?"""
+"""Stated against observed false-alarm rates on quiet streams: is one in 10,000 that rare."""
 
 from __future__ import annotations
 
