@@ -80,7 +80,7 @@ def test_shows_state_and_cards(page: Page, world: World) -> None:
 
 def test_new_samples_and_events_appear(page: Page, world: World, live: Server) -> None:
     world.grow("m2", value=6.5e9)
-    until(page, "document.querySelector('[data-uid=m2] .last').textContent === '6,500,000,000'")
+    until(page, "document.querySelector('[data-uid=m2] .last').textContent === '6.5B'")
     assert names(page)[0] == "cpu.percent"
     world.grow("m2", value=60e9)
     page.wait_for_selector("#recent li")

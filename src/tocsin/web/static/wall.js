@@ -39,7 +39,7 @@ tocsin.Wall = (() => {
     tell(about, open) {
       this.about = about;
       this.link.classList.toggle("open", open);
-      this.#value.textContent = words.number(about.last_value);
+      this.#value.textContent = words.short(about.last_value);
       this.#state.textContent = open ? "open event"
         : about.status === "active" ? words.odds(about.anomaly_score) : words.status(about);
     }

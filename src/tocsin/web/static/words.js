@@ -18,6 +18,14 @@ tocsin.words = (() => {
     return PLAIN.format(x).replace("-", "−");
   }
 
+  const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
+
+  /** A number where there is little room: 95.21, 23.91B. */
+  function short(x) {
+    const size = Math.abs(x);
+    return size >= 1e5 && size < 1e15 ? COMPACT.format(x).replace("-", "−") : number(x);
+  }
+
   const count = (n) => WHOLE.format(n);
 
   /** "1 event", "2 events", "1,200 series". */
@@ -114,7 +122,7 @@ tocsin.words = (() => {
   }
 
   return {
-    number, count, many, oneIn, odds, moment, day, time, duration, zone,
+    number, short, count, many, oneIn, odds, moment, day, time, duration, zone,
     roughly, status, surprise,
   };
 })();
