@@ -21,7 +21,7 @@ from tocsin.cli.scan_output import (
     series_notes,
     watching,
 )
-from tocsin.detect.settings import Settings
+from tocsin.detect.settings import LIKELIHOODS, MODELS, Settings
 from tocsin.errors import BadInputError, MissingExtraError, OutputError, TocsinError
 from tocsin.ingest.files import FileReading, ReadOptions, find_files, read_file
 from tocsin.publish.results import Format, format_of, result_paths, write_results
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["scan"]
 
+_MODEL_HELP = f"What finds samples surprising; one of: {', '.join(MODELS)}."
+_LIKELIHOOD_HELP = (
+    f"What makes surprise a probability; one of: {', '.join(LIKELIHOODS)} (HTM Engine's)."
+)
+
 
 def scan(
     *paths: Path,
@@ -47,6 +52,8 @@ def scan(
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
     timezone: str = "UTC",
     false_alarms_per_week: float | None = None,
+    model: Annotated[str, Parameter(help=_MODEL_HELP)] = Settings().model,
+    likelihood: Annotated[str, Parameter(help=_LIKELIHOOD_HELP)] = Settings().likelihood,
     out: Path | None = None,
     format: Format | None = None,
     report: Path | None = None,
@@ -110,7 +117,12 @@ def scan(
         delimiter=delimiter,
         header=header,
     )
-    said = {"timezone": timezone, "false_alarms_per_week": false_alarms_per_week}
+    said = {
+        "timezone": timezone,
+        "false_alarms_per_week": false_alarms_per_week,
+        "model": model,
+        "likelihood": likelihood,
+    }
     settings = Settings.of({name: given for name, given in said.items() if given is not None})
     if not paths:
         raise BadInputError("say which files or folders to scan: tocsin scan PATH…")

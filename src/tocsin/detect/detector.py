@@ -28,7 +28,7 @@ class Detector:
     >>> detector = Detector()
     >>> result = detector.update(1_700_000_000, 21.5, unit="s")
     >>> result.likelihood is None, str(result.readiness)
-    (True, '1 of 150')
+    (True, '1 of 100')
 
     Cost: O(1) time and fixed state per sample (`Fleet.row_bytes`).
     """

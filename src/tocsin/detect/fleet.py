@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect import snapshot
-from tocsin.detect.kernel import NEEDED, ROW, score_samples
+from tocsin.detect.kernels import kernel_of
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
 from tocsin.samples import civil_ns
@@ -31,7 +31,8 @@ class Fleet:
 
     def __init__(self, settings: Settings | None = None, metrics: int = 0) -> None:
         self._settings = settings or Settings()
-        self._rows: NDArray[np.void] = np.zeros(max(metrics, 1), dtype=ROW)
+        self._kernel = kernel_of(self._settings.likelihood)
+        self._rows: NDArray[np.void] = np.zeros(max(metrics, 1), dtype=self._kernel.row)
         self._count = 0
         if metrics:
             self.add(metrics)
@@ -46,15 +47,15 @@ class Fleet:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of state per metric."""
-        return int(ROW.itemsize)
+        """Bytes of state per metric: 6.3 KiB; 17.0 KiB with the ``gaussian`` likelihood."""
+        return self._kernel.row.itemsize
 
     def add(self, count: int = 1) -> Ints:
         """Make room for new metrics and return their row numbers."""
         first, self._count = self._count, self._count + count
         if self._count > len(self._rows):
             size = max(self._count, 2 * len(self._rows), _SMALLEST)
-            grown: NDArray[np.void] = np.zeros(size, dtype=ROW)
+            grown: NDArray[np.void] = np.zeros(size, dtype=self._kernel.row)
             grown[:first] = self._rows[:first]
             self._rows = grown
         return np.arange(first, self._count)
@@ -66,7 +67,7 @@ class Fleet:
         """
         scored = np.zeros(len(value), dtype=RESULT)
         civil = civil_ns(timestamp, self._settings.timezone)
-        score_samples(
+        self._kernel.score(
             self._rows,
             metric,
             timestamp,
@@ -79,7 +80,7 @@ class Fleet:
 
     def readiness(self, metric: int) -> Readiness:
         """How many samples this metric has seen of how many that a likelihood needs."""
-        return Readiness(int(self._rows[metric]["seen"]), NEEDED)
+        return Readiness(int(self._rows[metric]["seen"]), self._kernel.needed)
 
     def seen(self, metric: int) -> int:
         """How many samples this metric has learnt."""
@@ -105,14 +106,14 @@ class Fleet:
     def load(self, metric: int, data: bytes) -> None:
         """Set one metric's state from `to_bytes`.
 
-        Errors: `StateError`, also when it was made with other settings.
+        Errors: `StateError`, also when it was made with other settings, which it names.
         """
-        self._rows[metric : metric + 1] = snapshot.unpack(data, ROW, expected=self._settings)[0]
+        self._rows[metric : metric + 1] = snapshot.unpack(data, expected=self._settings)[0]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Fleet:
         """A fleet of the one metric whose `to_bytes` this is. Errors: `StateError`."""
-        rows, settings = snapshot.unpack(data, ROW)
+        rows, settings = snapshot.unpack(data)
         fleet = cls(settings, 1)
         fleet._rows[:1] = rows
         return fleet

@@ -12,7 +12,7 @@ from tocsin.samples import zone
 __all__ = ["LIKELIHOODS", "MODELS", "Settings"]
 
 MODELS: Final = ("views",)
-LIKELIHOODS: Final = ("evidence",)
+LIKELIHOODS: Final = ("evidence", "gaussian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Settings:
 
     #: The model: sample -> raw anomaly score.
     model: str = "views"
-    #: The likelihood: raw score -> how improbable, given the metric's own past.
+    #: The likelihood: raw score -> how improbable, given the metric's own past. "evidence" keeps
+    #: its false-alarm rate; "gaussian" is HTM Engine's, to compare with and to carry on with.
     likelihood: str = "evidence"
     #: Civil time of the daily profile (IANA name).
     timezone: str = "UTC"

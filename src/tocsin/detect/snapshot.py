@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.kernels import kernel_of
 from tocsin.detect.result import RESULT
 from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError, StateError
@@ -39,13 +40,11 @@ def pack(rows: NDArray[np.void], settings: Settings) -> bytes:
     return whole + _SUM.pack(zlib.crc32(whole))
 
 
-def unpack(
-    data: bytes, dtype: np.dtype[np.void], *, expected: Settings | None = None
-) -> tuple[NDArray[np.void], Settings]:
+def unpack(data: bytes, *, expected: Settings | None = None) -> tuple[NDArray[np.void], Settings]:
     """Rows and settings from `pack`.
 
     Errors: `StateError` says whether the bytes are foreign, damaged, of another version, or
-    (given ``expected``) learnt with other settings.
+    (given ``expected``) learnt with other settings, and which.
     """
     if len(data) < _HEAD.size + _SUM.size or data[: len(MAGIC)] != MAGIC:
         raise StateError("these bytes are not a saved Tocsin state")
@@ -56,12 +55,13 @@ def unpack(
         )
     if zlib.crc32(data[: -_SUM.size]) != _SUM.unpack(data[-_SUM.size :])[0]:
         raise StateError("this state is damaged: its checksum does not fit")
-    if shape != layout(dtype):
-        raise StateError("this state was saved by another version of the model: learn anew")
     start = _HEAD.size
     settings = _settings(data[start : start + told])
     if expected is not None and settings != expected:
-        raise StateError("this state was learnt with other settings: learn anew")
+        raise StateError(_differing(settings, expected))
+    dtype = kernel_of(settings.likelihood).row
+    if shape != layout(dtype):
+        raise StateError("this state was saved by another version of the model: learn anew")
     body = zlib.decompressobj().decompress(data[start + told : -_SUM.size], size + 1)
     if len(body) != size or size % dtype.itemsize:
         raise StateError("this state is damaged: its length does not fit")
@@ -73,6 +73,14 @@ def _settings(told: bytes) -> Settings:
         return Settings.of(json.loads(told))
     except (ConfigurationError, ValueError) as error:
         raise StateError(f"this state's settings cannot be used: {error}") from error
+
+
+def _differing(learnt: Settings, expected: Settings) -> str:
+    theirs, ours = asdict(learnt), asdict(expected)
+    told = [
+        f"{key} = {theirs[key]!r}, not {ours[key]!r}" for key in ours if theirs[key] != ours[key]
+    ]
+    return f"this state was learnt with other settings ({'; '.join(told)}): learn anew"
 
 
 def with_samples(

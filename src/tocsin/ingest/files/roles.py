@@ -284,5 +284,5 @@ def _left_out(table: Table, roles: Roles, options: ReadOptions) -> list[str]:
     shown = ", ".join(map(repr, unused[:10])) + (" and more" if len(unused) > 10 else "")
     return [
         f"left out {shown}: neither time nor numbers nor labels; "
-        "--value-columns and --label-columns say otherwise"
+        "--value-column and --label-column say otherwise"
     ]
