@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tocsin.bench.calibration import ALPHAS, JUDGED, run_calibration
+from tocsin.bench.calibration import ALPHAS, JUDGED, SHIFTS, run_calibration, run_power
 from tocsin.bench.streams import DAY, RAW_SCORES, STREAMS, autoregressive
 
 
@@ -48,3 +48,17 @@ def test_a_judge_that_always_alarms_is_found_out(monkeypatch: pytest.MonkeyPatch
     (row,) = run_calibration("loud", 20_000, 1)
     assert row.ratios == pytest.approx([1 / alpha for alpha in ALPHAS])
     assert row.worst == pytest.approx(1e3)
+
+
+def test_larger_shifts_are_found_more_surely() -> None:
+    for row in run_power("likelihood", 10):
+        assert list(row.found) == sorted(row.found), row
+        assert row.found[-1] == 1.0 or row.kind == "log-normal", row
+        assert len(row.delay) == len(SHIFTS)
+
+
+def test_a_judge_that_is_silent_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGED, "mute", ({"white": STREAMS["white"]}, lambda v: np.ones(len(v))))
+    (row,) = run_power("mute", 3)
+    assert row.found == (0.0,) * len(SHIFTS)
+    assert row.delay == (None,) * len(SHIFTS)

@@ -17,7 +17,7 @@ from tocsin.detect.likelihood.online import OnlineLikelihood
 from tocsin.detect.likelihood.sliding import SlidingGaussian
 from tocsin.detect.settings import Settings
 
-__all__ = ["ALPHAS", "JUDGED", "Calibration", "run_calibration"]
+__all__ = ["ALPHAS", "JUDGED", "SHIFTS", "Calibration", "Power", "run_calibration", "run_power"]
 
 Floats = NDArray[np.float64]
 #: Values or raw scores -> a p-value per row, not-a-number where there is none.
@@ -32,6 +32,24 @@ _INTERVAL_NS: Final = 86_400 * 1_000_000_000 // DAY
 _ROUNDING: Final = 1.0 + 1e-6
 #: Fewer expected alarms than this say nothing about a factor.
 _FEWEST: Final = 10.0
+
+
+#: Shifts that `run_power` makes, in standard deviations of the stream.
+SHIFTS: Final = (2.0, 4.0, 8.0, 16.0)
+#: A shift comes at this row, and is found if p < `POWER_ALPHA` within `_WITHIN` rows of it.
+_SHIFT_AT: Final = 5000
+_WITHIN: Final = 50
+POWER_ALPHA: Final = 1e-4
+#: Kinds of stream, and of raw score, that are shifted.
+_SHIFTED: Final = (
+    "white",
+    "AR(1) 0.9",
+    "daily season",
+    "log-normal",
+    "exponential",
+    "half normal",
+    "half normal AR(1) 0.9",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +148,48 @@ def run_calibration(
             rows += len(known)
         ratios = tuple((counts / rows / ALPHAS).tolist())
         yield Calibration(judge, kind, rows, ratios, spent / (samples * seeds) * 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """How surely and how fast one judge finds a lasting shift of one kind of stream."""
+
+    judge: str
+    kind: str
+    #: Share of shifts found, for each of `SHIFTS`.
+    found: tuple[float, ...]
+    #: Median rows from the shift to the first alarm, of those found (None: none found).
+    delay: tuple[float | None, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def run_power(
+    judge: str, seeds: int, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Power]:
+    """One `Power` per kind of stream that can be shifted. Cost: kinds x sizes x seeds x 5050."""
+    streams, chance = JUDGED[judge]
+    for kind in _SHIFTED:
+        if kind not in streams:
+            continue
+        progress(f"{judge}: shifts of {kind}")
+        delays = [_delays(streams[kind], chance, size, seeds) for size in SHIFTS]
+        yield Power(
+            judge,
+            kind,
+            tuple(len(known) / seeds for known in delays),
+            tuple(float(np.median(known)) if known else None for known in delays),
+        )
+
+
+def _delays(make: Make, chance: Judge, size: float, seeds: int) -> list[int]:
+    found = []
+    for seed in range(seeds):
+        stream = make(np.random.default_rng(seed), _SHIFT_AT + _WITHIN)
+        stream[_SHIFT_AT:] += size * stream[:_SHIFT_AT].std()
+        alarms = np.flatnonzero(chance(stream)[_SHIFT_AT:] < POWER_ALPHA)
+        if len(alarms):
+            found.append(int(alarms[0]))
+    return found

@@ -14,7 +14,7 @@ from tocsin.detect.settings import MODELS, Settings
 from tocsin.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
-    from tocsin.bench.calibration import Calibration
+    from tocsin.bench.calibration import Calibration, Power
     from tocsin.bench.nab.run import Row
     from tocsin.bench.traces import Replay
 
@@ -148,6 +148,7 @@ def calibration(
     *,
     samples: int = 1_000_000,
     seeds: int = 3,
+    shifts: int = 40,
     judge: tuple[str, ...] = (),
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
 ) -> None:
@@ -162,26 +163,31 @@ def calibration(
         Samples of each stream.
     seeds
         Streams of each kind.
+    shifts
+        Streams of each kind and size in which a lasting shift must be found.
     judge
         What to judge, may be repeated; all that are installed if not said.
     json_file
         Also write the figures to this file.
     """
-    from tocsin.bench.calibration import JUDGED, run_calibration
+    from tocsin.bench.calibration import JUDGED, run_calibration, run_power
 
     errors = Console(stderr=True)
     found: list[Calibration] = []
+    powers: list[Power] = []
     with errors.status("making streams") as status:
         for name in judge or tuple(JUDGED):
             if name not in JUDGED:
                 raise ConfigurationError(f"--judge {name!r}: must be one of {', '.join(JUDGED)}")
             try:
                 found += run_calibration(name, samples, seeds, status.update)
+                powers += run_power(name, shifts, status.update)
             except ImportError as error:
                 errors.print(f"{name}: left out, {error.name} is not installed")
     _print(_calibration_table(found, samples, seeds))
+    _print(_power_table(powers, shifts))
     if json_file:
-        _write_json(json_file, [row.as_dict() for row in found])
+        _write_json(json_file, [row.as_dict() for row in found] + [row.as_dict() for row in powers])
 
 
 def _calibration_table(rows: list[Calibration], samples: int, seeds: int) -> Table:
@@ -205,6 +211,28 @@ def _calibration_table(rows: list[Calibration], samples: int, seeds: int) -> Tab
             f"{row.worst:.1f}",
             f"{row.us_per_sample:.2f}",
         )
+        before = row.judge
+    return table
+
+
+def _power_table(rows: list[Power], shifts: int) -> Table:
+    from tocsin.bench.calibration import POWER_ALPHA, SHIFTS
+
+    table = Table(
+        title=f"Lasting shifts found at p < {POWER_ALPHA:g}, and the median delay, {shifts} each",
+        caption="shift in standard deviations; found within 50 rows; delay in rows",
+    )
+    table.add_column("judge", no_wrap=True)
+    table.add_column("shifted stream", no_wrap=True)
+    for size in SHIFTS:
+        table.add_column(f"{size:g}", justify="right", no_wrap=True)
+    before = ""
+    for row in rows:
+        cells = (
+            f"{share:.0%}" + ("" if delay is None else f", {delay:g}")
+            for share, delay in zip(row.found, row.delay, strict=True)
+        )
+        table.add_row("" if row.judge == before else row.judge, row.kind, *cells)
         before = row.judge
     return table
 
