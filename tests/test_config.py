@@ -25,10 +25,11 @@ def test_defaults_are_loopback() -> None:
 
 def test_detection_settings_come_from_file_and_variables(tmp_path: Path) -> None:
     file = tmp_path / "tocsin.toml"
-    file.write_text('[detect]\ntimezone = "Europe/Berlin"\n')
+    file.write_text('[detect]\ntimezone = "Europe/Berlin"\nlikelihood = "gaussian"\n')
     config = load(file, {"TOCSIN_DETECT_FALSE_ALARMS_PER_WEEK": "2"}, {})
     assert config.settings.timezone == "Europe/Berlin"
     assert config.settings.false_alarms_per_week == 2
+    assert config.settings.likelihood == "gaussian"
 
 
 def test_true_and_false_can_be_said_in_variables() -> None:
@@ -49,6 +50,7 @@ def test_true_and_false_can_be_said_in_variables() -> None:
         ('http = "127.0.0.1:99999"', ["HOST:PORT"]),
         ('[detect]\ntimezon = "UTC"', ["timezon", "timezone"]),
         ('[detect]\ntimezone = "Nowhere"', ["Nowhere"]),
+        ('[detect]\nlikelihood = "gauss"', ["likelihood = 'gauss'", "evidence, gaussian"]),
         ('token = "short"', ["token", "8"]),
         ('http = "0.0.0.0:80"', ["token"]),
         ('http = "tocsin.example:80"', ["token"]),

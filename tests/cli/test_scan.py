@@ -31,6 +31,7 @@ from tocsin.cli.scan_output import (
 )
 from tocsin.detect.events import Event
 from tocsin.detect.result import Readiness
+from tocsin.detect.settings import LIKELIHOODS, MODELS
 
 COUNT, SPIKE = 2400, 2200
 START = np.datetime64("2024-01-01T00:00:00", "s")
@@ -135,6 +136,23 @@ def test_json_is_one_document_for_machines(spiked: Path, calm: Path) -> None:
 
 def test_fail_on_event_fails_on_events(spiked: Path) -> None:
     assert tocsin_scan(spiked, "--fail-on-event", "--quiet").returncode == 1
+
+
+def test_the_likelihood_and_the_model_are_a_choice(spiked: Path, calm: Path) -> None:
+    by_likelihood = {
+        name: tocsin_scan(calm, "--likelihood", name, "--json").stdout for name in LIKELIHOODS
+    }
+    for name, needed in (("evidence", 100), ("gaussian", 293)):
+        (series,) = json.loads(by_likelihood[name])["files"][0]["series"]
+        assert series["readiness"] == f"50 of {needed}"
+    default = tocsin_scan(spiked, "--json").stdout
+    chosen = tocsin_scan(spiked, "--json", "--likelihood", "evidence", "--model", "views").stdout
+    other = tocsin_scan(spiked, "--json", "--likelihood", "gaussian").stdout
+    assert json.loads(chosen)["events"] == json.loads(default)["events"]
+    assert json.loads(other)["events"] != json.loads(default)["events"]
+    told = " ".join(tocsin_scan("--help").stdout.replace("│", " ").split())
+    assert f"one of: {', '.join(LIKELIHOODS)}" in told
+    assert f"one of: {', '.join(MODELS)}" in told
 
 
 def test_results_are_those_of_the_library(spiked: Path, tmp_path: Path) -> None:
@@ -263,6 +281,8 @@ def test_extreme_values_are_written_as_they_are(tmp_path: Path) -> None:
         (("x.csv", "--format", "xml", "--out", "o"), "xml"),
         (("x.csv", "--timezone", "Berlin"), "Europe/Berlin"),
         (("x.csv", "--false-alarms-per-week", "-1"), "false_alarms_per_week"),
+        (("x.csv", "--likelihood", "gauss"), "likelihood = 'gauss': must be one of"),
+        (("x.csv", "--model", "vews"), "model = 'vews': must be one of"),
         (("x.csv", "--report", "no/such/folder/x.html"), "no/such/folder"),
         (("x.csv",), "x.csv"),
         (("empty",), "empty"),

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from tocsin import Detector
 from tocsin.detect.result import EventState
+from tocsin.detect.settings import LIKELIHOODS
 from tocsin.errors import BadSampleError, ConfigurationError, StateError, TimestampError
 
 Floats = NDArray[np.float64]
+
+LIKELIHOOD = pytest.mark.parametrize("likelihood", LIKELIHOODS)
 
 
 def series(rows: int = 3000, seed: int = 0) -> tuple[NDArray[np.int64], Floats]:
@@ -32,10 +35,11 @@ def same(ours: NDArray[np.void], theirs: NDArray[np.void]) -> bool:
     return ours.tobytes() == theirs.tobytes()
 
 
-def test_update_and_update_many_give_the_same_bits() -> None:
+@LIKELIHOOD
+def test_update_and_update_many_give_the_same_bits(likelihood: str) -> None:
     times, values = series(2600)
-    many = Detector().update_many(times, values, unit="s")
-    one = Detector()
+    many = Detector(likelihood=likelihood).update_many(times, values, unit="s")
+    one = Detector(likelihood=likelihood)
     for row, (moment, value) in enumerate(zip(times.tolist(), values.tolist(), strict=True)):
         result = one.update(moment, value, unit="s")
         for name in ("raw_score", "likelihood", "anomaly_score", "alert_score", "lower", "upper"):
@@ -44,11 +48,12 @@ def test_update_and_update_many_give_the_same_bits() -> None:
             assert (found is None and np.isnan(expected)) or found == expected
 
 
-@given(st.lists(st.integers(0, 1200), max_size=8))
-def test_any_split_into_batches_gives_the_same_bits(cuts: list[int]) -> None:
+@LIKELIHOOD
+@given(cuts=st.lists(st.integers(0, 1200), max_size=8))
+def test_any_split_into_batches_gives_the_same_bits(likelihood: str, cuts: list[int]) -> None:
     times, values = series(1200)
-    whole = Detector().update_many(times, values, unit="s")
-    detector = Detector()
+    whole = Detector(likelihood=likelihood).update_many(times, values, unit="s")
+    detector = Detector(likelihood=likelihood)
     ends = [*sorted(cuts), len(values)]
     parts, start = [], 0
     for end in ends:
@@ -57,11 +62,14 @@ def test_any_split_into_batches_gives_the_same_bits(cuts: list[int]) -> None:
     assert same(np.concatenate(parts), whole)
 
 
-@given(st.integers(0, 2999))
-def test_saved_and_restored_anywhere_it_goes_on_with_the_same_bits(cut: int) -> None:
+@LIKELIHOOD
+@given(cut=st.integers(0, 2999))
+def test_saved_and_restored_anywhere_it_goes_on_with_the_same_bits(
+    likelihood: str, cut: int
+) -> None:
     times, values = series()
-    whole = Detector().update_many(times, values, unit="s")
-    first = Detector()
+    whole = Detector(likelihood=likelihood).update_many(times, values, unit="s")
+    first = Detector(likelihood=likelihood)
     first.update_many(times[:cut], values[:cut], unit="s")
     second = Detector.from_bytes(first.to_bytes())
     assert second.to_bytes() == first.to_bytes()
@@ -78,9 +86,10 @@ def test_tells_a_spike_and_a_level_shift_once_each() -> None:
     assert scored["alert_score"][2000] == scored["anomaly_score"][2000] > 0.4
 
 
-def test_crossing_the_band_is_the_decision() -> None:
+@LIKELIHOOD
+def test_crossing_the_band_is_the_decision(likelihood: str) -> None:
     times, values = series()
-    scored = Detector().update_many(times, values, unit="s")
+    scored = Detector(likelihood=likelihood).update_many(times, values, unit="s")
     ready = ~np.isnan(scored["likelihood"])
     outside = (values < scored["lower"]) | (values > scored["upper"])
     assert not np.any(outside & ~ready)
@@ -88,14 +97,15 @@ def test_crossing_the_band_is_the_decision() -> None:
     assert np.all(scored["likelihood"][outside & ready] > 0.999)
 
 
-def test_says_not_yet_instead_of_a_number() -> None:
-    detector = Detector()
-    for k in range(99):
+@pytest.mark.parametrize(("likelihood", "needed"), [("evidence", 100), ("gaussian", 293)])
+def test_says_not_yet_instead_of_a_number(likelihood: str, needed: int) -> None:
+    detector = Detector(likelihood=likelihood)
+    for k in range(needed - 1):
         result = detector.update(k, float(k % 7), unit="s")
         assert result.likelihood is result.anomaly_score is result.alert_score is None
-        assert str(result.readiness) == f"{k + 1} of 100"
+        assert str(result.readiness) == f"{k + 1} of {needed}"
         assert not result.readiness.ready
-    result = detector.update(99, 3.0, unit="s")
+    result = detector.update(needed - 1, 3.0, unit="s")
     assert result.readiness.ready
     assert result.likelihood is not None
 
@@ -125,15 +135,17 @@ def test_a_constant_series_is_calm_and_its_first_change_is_not() -> None:
     assert result.event is EventState.START
 
 
+@LIKELIHOOD
 @pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, 0.0])
-def test_extreme_finite_values_are_scored(value: float) -> None:
+def test_extreme_finite_values_are_scored(likelihood: str, value: float) -> None:
     times, values = series(500)
     values[300] = value
     values[301] = -value
-    scored = Detector().update_many(times, values, unit="s")
+    detector = Detector(likelihood=likelihood)
+    scored = detector.update_many(times, values, unit="s")
     for name in ("raw_score", "expected"):
         assert np.all(np.isfinite(scored[name][1:]))
-    assert np.all(np.isfinite(scored["anomaly_score"][100:]))
+    assert np.all(np.isfinite(scored["anomaly_score"][detector.readiness.needed :]))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -218,6 +230,8 @@ def test_state_of_a_newer_version_says_upgrade() -> None:
     [
         ({"modle": "views"}, "did you mean 'model'"),
         ({"model": "vews"}, "must be one of views"),
+        ({"likelihood": "gauss"}, "likelihood = 'gauss': must be one of evidence, gaussian"),
+        ({"likelyhood": "gaussian"}, "did you mean 'likelihood'"),
         ({"timezone": "Mars/Olympus"}, "no such time zone"),
         ({"false_alarms_per_week": 0}, "above 0"),
         ({"false_alarms_per_week": "many"}, "above 0"),

@@ -94,6 +94,10 @@ def scan(
         Europe/Berlin.
     false_alarms_per_week
         About how many false alarms are accepted per metric and week.
+    model
+        What finds samples surprising.
+    likelihood
+        What makes surprise a probability.
     out
         Write every sample's scores into this folder, one file per input.
     format

@@ -47,7 +47,7 @@ class Fleet:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of state per metric: 6.3 KiB; 17.0 KiB with the ``gaussian`` likelihood."""
+        """Bytes of state per metric: 6.3 KiB; 17.2 KiB with the ``gaussian`` likelihood."""
         return self._kernel.row.itemsize
 
     def add(self, count: int = 1) -> Ints:
