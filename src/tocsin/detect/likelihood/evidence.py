@@ -27,7 +27,7 @@ BINS: Final = 120
 #: Width of a bin of the histogram, in decades of probability.
 WIDTH: Final = 0.1
 #: Weight that old scores keep per new one, once MEMORY of them are there.
-MEMORY: Final = 20_000.0
+MEMORY: Final = 100_000.0
 #: Samples that the law expected beforehand is worth.
 _PRIOR: Final = 300.0
 #: Excesses that their mean of 1 / ln 10 is worth beforehand.
