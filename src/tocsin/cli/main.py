@@ -110,7 +110,7 @@ def _missing(error: ImportError) -> str:
         if isinstance(cause, TocsinError):
             return str(cause)
         if isinstance(cause, ModuleNotFoundError) and (extra := _extra_of(cause.name or "")):
-            return str(MissingExtraError(f"this ({cause.name} is not installed)", extra))
+            return str(MissingExtraError(f"this command (it imports {cause.name})", extra))
         cause = cause.__cause__
     raise error
 

@@ -22,7 +22,7 @@ try:
     import pyarrow.compute as pc
     from pyarrow import csv, parquet
 except ImportError as error:
-    raise MissingExtraError("writing result files", "files") from error
+    raise MissingExtraError("reading and writing CSV and Parquet files", "files") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
