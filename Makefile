@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= tocsin-data
 
-# Compiled kernels are cached per state of the sources: a cache never outlives what it was made of.
-export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba/$(shell cat $$(find src/tocsin/detect -name '*.py' | LC_ALL=C sort) | cksum | cut -d' ' -f1)
+# Compiled kernels are kept with the rest.
+export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
 
 .PHONY: run test check lint types contracts format browser clean
 

@@ -1,15 +1,28 @@
-"""How kernels are compiled: Numba, without the GIL, cached, arithmetic as written."""
+"""How kernels are compiled: Numba, without the GIL, cached on disk, arithmetic as written.
+
+Numba renews a cached kernel when its own file changes, not when a kernel or constant that it
+uses does. So the cache lies in a folder named after the contents of all of `tocsin.detect`, below
+``NUMBA_CACHE_DIR`` or the user's cache folder: a kernel never outlives what it was made of.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["cache_folder", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., object])
+
+#: Folders of older sources that are left for whoever still runs them.
+_KEPT: Final = 3
 
 
 def kernel(function: F) -> F:
@@ -18,5 +31,52 @@ def kernel(function: F) -> F:
     No fast-math: sums keep their order, so the same samples give the same bits whatever the
     batch.
     """
-    compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        return _compiled(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _compiled(function: F) -> F:
+    try:
+        compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    except RuntimeError:  # no folder can be written: compile anew in every process
+        compiled = numba.njit(nogil=True, error_model="numpy")(function)
     return cast("F", compiled)
+
+
+@cache
+def cache_folder() -> Path:
+    """Where the kernels of these sources are cached. Cost: reads the sources once, 2 ms."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    base = Path(given) if given else _user_folder()
+    folder = base / _fingerprint(Path(__file__).parent)
+    if not folder.is_dir():
+        _prune(base)
+    return folder
+
+
+def _user_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return Path(home or Path("~/.cache").expanduser()) / "tocsin" / "kernels"
+
+
+def _fingerprint(sources: Path) -> str:
+    """A name for the contents of all sources below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(sources.rglob("*.py")):
+        digest.update(path.relative_to(sources).as_posix().encode())
+        digest.update(path.read_bytes())
+    return f"sources-{digest.hexdigest()[:16]}"
+
+
+def _prune(base: Path) -> None:
+    """Forget the oldest folders of other sources."""
+    try:
+        folders = sorted(base.glob("sources-*"), key=lambda path: path.stat().st_mtime)
+    except OSError:
+        return
+    for old in folders[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
