@@ -31,12 +31,13 @@ def kernel(function: F) -> F:
     No fast-math: sums keep their order, so the same samples give the same bits whatever the
     batch.
     """
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
     try:
         return _compiled(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def _compiled(function: F) -> F:
