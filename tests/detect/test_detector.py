@@ -131,6 +131,8 @@ def test_a_constant_series_is_calm_and_its_first_change_is_not() -> None:
     detector = Detector()
     scored = detector.update_many(np.arange(2000), np.full(2000, 5.0), unit="s")
     assert np.nanmax(scored["alert_score"]) < 0.2
+    assert scored["lower"][-1] == pytest.approx(5.0)
+    assert scored["upper"][-1] == pytest.approx(5.0)
     result = detector.update(2000, 6.0, unit="s")
     assert result.event is EventState.START
 

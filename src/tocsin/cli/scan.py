@@ -174,6 +174,8 @@ class _Job:
             print_json(self.outcomes, left, report)
         else:
             print_events(self.outcomes, self.settings.timezone)
+            if not self.quiet and any(outcome.series for outcome in self.outcomes):
+                self.errors.print(f"setting: {self.settings.promise} (--false-alarms-per-week)")
         if left:
             return self._interrupted(len(files), left, targets)
         if any(outcome.error for outcome in self.outcomes):

@@ -56,6 +56,20 @@ class Readiness:
         """Whether samples get a likelihood."""
         return self.seen >= self.needed
 
+    @property
+    def reason(self) -> str:
+        """Why there is no likelihood yet; empty when there is one.
+
+        >>> Readiness(37, 100).reason
+        '63 more samples are needed to know what is usual'
+        """
+        missing = self.needed - self.seen
+        if missing <= 0:
+            return ""
+        plural = "" if missing == 1 else "s"
+        verb = "is" if missing == 1 else "are"
+        return f"{missing} more sample{plural} {verb} needed to know what is usual"
+
     def __str__(self) -> str:
         return f"{min(self.seen, self.needed)} of {self.needed}"
 

@@ -43,6 +43,18 @@ class Settings:
                 f"false_alarms_per_week = {budget!r}: must be a number above 0, at most 10000"
             )
 
+    @property
+    def promise(self) -> str:
+        """The false-alarm budget in words.
+
+        >>> Settings().promise
+        'about one false alarm per metric in 14 days'
+        """
+        days = 7.0 / self.false_alarms_per_week
+        if days >= 1.5:
+            return f"about one false alarm per metric in {days:,.3g} days"
+        return f"about {1 / days:,.3g} false alarms per metric and day"
+
     @classmethod
     def of(cls, options: dict[str, Any]) -> Settings:
         """Make settings from a table of options.

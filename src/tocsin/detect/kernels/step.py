@@ -27,6 +27,8 @@ _LONGEST_PAUSE: Final = 4.0
 _INTERVAL_RATE: Final = 0.01
 #: Values beyond this are as large as this: differences and sums must stay finite.
 _LARGEST: Final = 1e290
+#: Steps below this are nothing.
+_SMALLEST: Final = 1e-280
 _SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
 
 
@@ -112,7 +114,7 @@ def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
     if limit == np.inf:
         return np.inf
     seen = row.model.values
-    step = max(1e-9 * abs(expected), 1e-6 * (seen.high[seen.spans - 1] - seen.low[0])) + 1e-280
+    step = max(1e-9 * abs(expected), 1e-6 * (seen.high[seen.spans - 1] - seen.low[0])) + _SMALLEST
     inside = 0.0
     while surprise(row.model, expected + sign * step, expected) < limit:
         inside = step
@@ -125,7 +127,8 @@ def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
             inside = middle
         else:
             step = middle
-    return step
+    # A metric that has only ever been one value: any other crosses its band.
+    return step if step > _SMALLEST else 0.0
 
 
 @kernel

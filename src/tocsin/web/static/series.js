@@ -3,11 +3,12 @@
 var tocsin = globalThis.tocsin || {};
 
 tocsin.Series = (() => {
-  const COLUMNS = ["times", "values", "expected", "lower", "upper", "score", "alert"];
+  const COLUMNS = ["times", "values", "expected", "lower", "upper", "score", "alert", "start"];
   const number = (x) => (x === null || x === undefined ? NaN : x);
 
   return class Series {
     times = []; values = []; expected = []; lower = []; upper = []; score = []; alert = [];
+    start = [];
     events = [];
     lastSeq = 0;
 
@@ -24,6 +25,7 @@ tocsin.Series = (() => {
         this.upper.push(number(sample.upper));
         this.score.push(number(sample.anomaly_score));
         this.alert.push(number(sample.alert_score));
+        this.start.push(sample.event === "start");
         added += 1;
       }
       return added;

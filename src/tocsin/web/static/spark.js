@@ -101,9 +101,9 @@ tocsin.spark = (() => {
     if (last > first) dot(pen, x(times[last - 1]), y(values[last - 1]), 2, colour);
   }
 
-  function paintMarks(pen, { times, values, alert }, first, last, x, y, { colour, height }) {
+  function paintMarks(pen, { times, values, start }, first, last, x, y, { colour, height }) {
     for (let i = first; i < last; i++) {
-      if (!(alert[i] > 0)) continue;
+      if (!start[i]) continue;
       pen.fillStyle = colour;
       pen.globalAlpha = 0.35;
       pen.fillRect(x(times[i]) - 1, 0, 2, height);
