@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tocsin import Detector, Fleet, Settings
 from tocsin.detect import snapshot
 from tocsin.detect.settings import LIKELIHOODS
-from tocsin.errors import StateError
+from tocsin.errors import BadInputError, StateError
 
 SECOND = 1_000_000_000
 
@@ -107,3 +107,10 @@ def test_readiness_is_the_likelihoods(likelihood: str, needed: int) -> None:
         unknown = np.isnan(scored[name])
         assert unknown[: needed - 1].all()
         assert not unknown[needed - 1 :].any()
+
+
+@pytest.mark.parametrize(("metric", "times"), [([2], [1]), ([-1], [1]), ([0, 1], [1])])
+def test_rows_that_are_not_there_are_refused(metric: list[int], times: list[int]) -> None:
+    fleet = Fleet(metrics=2)
+    with pytest.raises(BadInputError):
+        fleet.update(np.array(metric), np.array(times), np.ones(len(metric)))

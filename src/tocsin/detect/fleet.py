@@ -11,6 +11,7 @@ from tocsin.detect import snapshot
 from tocsin.detect.kernels import kernel_of
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
+from tocsin.errors import BadInputError
 from tocsin.samples import civil_ns
 
 __all__ = ["Fleet"]
@@ -63,8 +64,10 @@ class Fleet:
     def update(self, metric: Ints, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         """Score samples in the order given, then learn each; returns rows of `RESULT`.
 
-        Cost: O(samples); fixed state per metric.
+        Errors: `BadInputError` for columns of different lengths or a row number that is not
+        there; nothing is learnt then. Cost: O(samples); fixed state per metric.
         """
+        self._check(metric, timestamp, value)
         scored = np.zeros(len(value), dtype=RESULT)
         civil = civil_ns(timestamp, self._settings.timezone)
         self._kernel.score(
@@ -77,6 +80,18 @@ class Fleet:
             scored,
         )
         return scored
+
+    def _check(self, metric: Ints, timestamp: Ints, value: Floats) -> None:
+        # The kernel does not look: a wrong row would be somebody else's memory.
+        if not len(metric) == len(timestamp) == len(value):
+            raise BadInputError(
+                "metrics, times and values must be columns of equal length: "
+                f"{len(metric)}, {len(timestamp)}, {len(value)}"
+            )
+        if len(metric) and not 0 <= metric.min() <= metric.max() < self._count:
+            raise BadInputError(
+                f"rows {metric.min()} to {metric.max()}: this fleet has rows 0 to {self._count - 1}"
+            )
 
     def readiness(self, metric: int) -> Readiness:
         """How many samples this metric has seen of how many that a likelihood needs."""
