@@ -12,7 +12,7 @@ from tocsin.detect.likelihood.evidence import EVIDENCE, MEMORY, add, level, surv
 def learn(scores: NDArray[np.float64]) -> np.void:
     row = np.zeros(1, dtype=EVIDENCE)[0]
     for score in scores:
-        add(row, score)
+        add(row, score, survival(row, score))
     return row
 
 
@@ -44,7 +44,7 @@ def test_old_scores_fade() -> None:
     row = learn(np.full(int(MEMORY), 5.0))
     often = survival(row, 4.0)
     for _ in range(2 * int(MEMORY)):
-        add(row, 0.1)
+        add(row, 0.1, 1.0)
     assert often > 0.9
     assert survival(row, 4.0) < 0.2
     assert row["weight"] == pytest.approx(MEMORY, rel=1e-3)

@@ -30,7 +30,7 @@ def _step(row: Any, timestamp: int, civil: int, given: float, budget: float, out
             seek_band(row, expected, level(row.likelihood, share))
         show_band(row, value, expected, p <= share, out)
     if row.seen >= _SCORED_FROM:
-        add(row.likelihood, raw)
+        add(row.likelihood, raw, p)
     learn(row.model, civil, value, expected)
 
 

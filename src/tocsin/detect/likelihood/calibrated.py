@@ -66,7 +66,7 @@ def _chance(row: Any, raw: float, window: int, skip: int) -> float:
     if row.pareto.weight >= _SECOND_FROM:
         score = -math.log10(max(first, 1e-300))
         p = _evidence_survival(row.evidence, score)
-        _evidence_add(row.evidence, score)
+        _evidence_add(row.evidence, score, p)
     _pareto_add(row.pareto, mean, first)
     return p
 

@@ -35,6 +35,9 @@ _EXCESS_PRIOR: Final = 60.0
 #: Excesses that their law's shape of 0 is worth beforehand.
 _SHAPE_PRIOR: Final = 60.0
 _LARGEST_SHAPE: Final = 0.9
+#: A score rarer than one in this many times the samples seen enters as one exactly that rare: one
+#: anomaly does not hide the next.
+_WINSOR_TIMES: Final = 10.0
 #: The tail starts where this many samples, or this share of them, lie above.
 _TAIL_COUNT: Final = 40.0
 _TAIL_SHARE: Final = 0.005
@@ -123,8 +126,11 @@ def level(row: Any, p: float) -> float:
 
 
 @kernel
-def add(row: Any, score: float) -> None:
-    """Learn one raw score (>= 0)."""
+def add(row: Any, score: float, p: float) -> None:
+    """Learn one raw score (>= 0) whose survival was ``p``."""
+    rarest = 1.0 / (_WINSOR_TIMES * (row.weight + _PRIOR))
+    if p < rarest:
+        score = min(score, level(row, rarest))
     if row.weight >= MEMORY:
         keep = np.float32(1.0 - 1.0 / MEMORY)
         row.weight *= 1.0 - 1.0 / MEMORY
