@@ -30,9 +30,14 @@ _CHUNK: Final = 65_536
 #: A database that refuses for longer than this costs samples; the sender cannot know.
 _PATIENCE_S: Final = 300.0
 #: When stopping: what was sent just before may still be in the sender's buffer (a full window
-#: opens again only after some 0.2 s), but it is not waited for for ever.
-_GRACE_S: Final = 1.0
-_STOP_S: Final = 5.0
+#: opens again only when the sender asks, after 0.2 s, then 0.4, 0.8, …), but it is not waited for
+#: for ever, and least where nothing has come for a while.
+_GRACE_S: Final = 4.0
+_IDLE_GRACE_S: Final = 0.5
+_IDLE_AFTER_S: Final = 5.0
+_STOP_S: Final = 8.0
+#: Time for the event loop to hand over bytes that the system has received.
+_ARRIVED_S: Final = 0.05
 
 _log: Final = structlog.get_logger("tocsin.graphite")
 
@@ -186,10 +191,14 @@ class Listener:
 
     async def stop(self) -> None:
         """Accept nothing new, store what has been sent, close."""
-        for server in self._servers:
-            server.close()
         if self._stopping is None or self._stopping.done():
             return
+        # Whoever has connected before the stop is served: the system may hold connections that
+        # the event loop has not met yet.
+        await asyncio.sleep(_ARRIVED_S)
+        for server in self._servers:
+            server.close()
+        await asyncio.sleep(_ARRIVED_S)
         self._deadline = asyncio.get_running_loop().time() + _STOP_S
         self._stopping.set_result(None)
         if self._connections:
@@ -212,7 +221,10 @@ class Listener:
 
     async def _serve(self, reader: asyncio.StreamReader) -> None:
         lines = Lines()
-        while data := await self._read(reader):
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while data := await self._read(reader, heard):
+            heard = loop.time()
             before = lines.too_long
             decoded = decode(lines.feed(data), time.time_ns())
             self._refuse(decoded.rejected, lines.too_long - before)
@@ -221,19 +233,28 @@ class Listener:
             # Half a timestamp is a timestamp too, only a wrong one: a line without end is no line.
             self._count([Rejection(0, Reason.BAD_LINE, "the last line has no end")])
 
-    async def _read(self, reader: asyncio.StreamReader) -> bytes:
-        """What came next; empty at the end of the connection or of Tocsin."""
+    async def _read(self, reader: asyncio.StreamReader, heard: float) -> bytes:
+        """What came next; empty at the end of the connection or of Tocsin.
+
+        ``heard``: when something came last.
+        """
         assert self._stopping is not None
         loop = asyncio.get_running_loop()
         reading = asyncio.ensure_future(reader.read(_CHUNK))
         try:
             either: set[asyncio.Future[Any]] = {reading, self._stopping}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done() and loop.time() < self._deadline:
-                await asyncio.wait({reading}, timeout=_GRACE_S)
+            if not reading.done():
+                # What has arrived already is read even when time is up.
+                await asyncio.wait({reading}, timeout=self._patience(loop.time(), heard))
             return reading.result() if reading.done() else b""
         finally:
             reading.cancel()
+
+    def _patience(self, now: float, heard: float) -> float:
+        if now >= self._deadline:
+            return _ARRIVED_S
+        return _GRACE_S if now - heard < _IDLE_AFTER_S else _IDLE_GRACE_S
 
     async def _deliver(self, batch: Batch) -> None:
         if len(batch):
