@@ -50,7 +50,7 @@ def _compiled(function: F) -> F:
 
 @cache
 def cache_folder() -> Path:
-    """Where the kernels of these sources are cached. Cost: reads the sources once, 2 ms."""
+    """Where the kernels of these sources are cached. Cost: reads the sources, once."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     base = Path(given) if given else _user_folder()
     folder = base / _fingerprint(Path(__file__).parent)

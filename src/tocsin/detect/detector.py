@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tocsin.detect import snapshot
 from tocsin.detect.fleet import Fleet
-from tocsin.detect.result import EVENT_CODES, Readiness, Result
+from tocsin.detect.result import EVENT_CODES, Readiness, Result, with_samples
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadSampleError
 from tocsin.samples import Times, Unit, iso, to_ns
@@ -77,7 +76,7 @@ class Detector:
         numbers = np.asarray(values, dtype=np.float64)
         self._check(times, numbers)
         scored = self._fleet.update(np.zeros(len(times), dtype=np.int64), times, numbers)
-        return snapshot.with_samples(scored, times, numbers)
+        return with_samples(scored, times, numbers)
 
     def to_bytes(self) -> bytes:
         """The whole state, versioned and checksummed; see `from_bytes`."""

@@ -57,13 +57,8 @@ class EventFold:
         timestamps: NDArray[np.int64],
         values: NDArray[np.float64],
         scored: NDArray[np.void],
-        anomalous: NDArray[np.bool_] | None = None,
     ) -> Iterator[Event]:
-        """Yield every event that these rows start, change or end (the same object as it grows).
-
-        ``anomalous`` says which rows count as part of the event (the others are the quiet rows
-        in which it may yet flare up again).
-        """
+        """Yield every event that these rows start, change or end (the same object as it grows)."""
         codes = scored["event"]
         for i in np.flatnonzero(codes):
             code = int(codes[i])

@@ -7,8 +7,17 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["EVENT_CODES", "RESULT", "EventState", "Readiness", "Result", "log_score"]
+__all__ = [
+    "EVENT_CODES",
+    "RESULT",
+    "EventState",
+    "Readiness",
+    "Result",
+    "log_score",
+    "with_samples",
+]
 
 
 class EventState(StrEnum):
@@ -110,3 +119,14 @@ def log_score(likelihood: float) -> float:
     Source: NuPIC's ``computeLogLikelihood``.
     """
     return float(min(1.0, max(0.0, np.log(1.0000000001 - likelihood) / np.log(1e-10))))
+
+
+def with_samples(
+    scored: NDArray[np.void], times: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.void]:
+    """Result rows with their samples' ``timestamp`` and ``value`` in front."""
+    whole = np.zeros(len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr])
+    whole["timestamp"], whole["value"] = times, values
+    for name in RESULT.names or ():
+        whole[name] = scored[name]
+    return whole

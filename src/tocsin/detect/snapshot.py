@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect.kernels import kernel_of
-from tocsin.detect.result import RESULT
 from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError, StateError
 
-__all__ = ["VERSION", "layout", "pack", "unpack", "with_samples"]
+__all__ = ["VERSION", "layout", "pack", "unpack"]
 
 MAGIC: Final = b"TOCSIN\x00"
 #: Version of the envelope. What the rows hold is guarded by a hash of their layout.
@@ -81,14 +80,3 @@ def _differing(learnt: Settings, expected: Settings) -> str:
         f"{key} = {theirs[key]!r}, not {ours[key]!r}" for key in ours if theirs[key] != ours[key]
     ]
     return f"this state was learnt with other settings ({'; '.join(told)}): learn anew"
-
-
-def with_samples(
-    scored: NDArray[np.void], times: NDArray[np.int64], values: NDArray[np.float64]
-) -> NDArray[np.void]:
-    """Result rows with their samples' ``timestamp`` and ``value`` in front."""
-    whole = np.zeros(len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr])
-    whole["timestamp"], whole["value"] = times, values
-    for name in RESULT.names or ():
-        whole[name] = scored[name]
-    return whole

@@ -6,7 +6,7 @@ P(S >= s) = 10^-(s + 1), nine of ten samples having nothing to tell. Then the me
 correct it: the body by a histogram, the far tail by a generalised Pareto law whose mean excess and
 shape are estimated from the largest scores, and drawn towards those of the law. Old scores fade.
 
-Cost per sample: O(bins), about 0.1 microseconds. State: one `EVIDENCE` record, 488 bytes.
+Cost per score: O(bins). State: one `EVIDENCE` record, 488 bytes.
 
 Sources: Balkema & de Haan (1974) for the Pareto law of excesses over a threshold, Hosking & Wallis
 (1987) for its probability-weighted moments.

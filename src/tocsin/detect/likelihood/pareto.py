@@ -9,7 +9,7 @@ that a p-value of 1e-5 means something long before 100,000 samples. Old scores f
 score enters as a less huge one, so that an anomaly does not hide the next, while a lasting change
 is accepted.
 
-Cost per sample: O(bins), about 0.3 microseconds. State: one `PARETO` record, 744 bytes.
+Cost per score: O(bins). State: one `PARETO` record, 728 bytes.
 
 Sources: Pickands (1975) and Balkema & de Haan (1974) for the Pareto law of excesses; Hosking &
 Wallis (1987) for its probability-weighted moments.

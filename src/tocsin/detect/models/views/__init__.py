@@ -15,7 +15,8 @@ forecast  distance from the expected value (`forecast`)                       0.
 How rare a novel value is does not say how far out it lies: the value's distance relative to the
 range seen so far adds 2 log10(1 + 100 distance / range).
 
-Cost: about one microsecond per sample. State: one `VIEWS` record.
+Cost: O(1); with likelihood and alarm about 2 microseconds per sample (``tocsin bench nab`` prints
+it). State: one `VIEWS` record, 5,888 bytes.
 """
 
 from __future__ import annotations
