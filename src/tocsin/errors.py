@@ -12,8 +12,12 @@
     ├── StateError (ValueError)         saved state that is damaged, foreign or too new
     ├── MissingDataError                a benchmark's data is not where it was said to be
     ├── MissingExtraError (ImportError) an optional part is not installed; names the extra
+    ├── ModelError                      somebody else's model raised, hung, died or is not there
     ├── MetricNotActiveError            a result for a metric that is not being scored
+    ├── ActionRefusedError              not possible in the metric's status; says what to do first
+    ├── UnknownMetricError              there is no such metric (any more)
     ├── StoreError                      the database refused or is gone
+    │   └── OwnerLostError              another start has taken the database over
     ├── QueueFullError                  more arrives than can be stored: send again a little later
     ├── StartError                      the service cannot start; says what to change
     └── OutputError (OSError)           a result could not be written
@@ -21,7 +25,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
+    "ActionRefusedError",
     "BadInputError",
     "BadSampleError",
     "ConfigurationError",
@@ -29,7 +36,9 @@ __all__ = [
     "MetricNotActiveError",
     "MissingDataError",
     "MissingExtraError",
+    "ModelError",
     "OutputError",
+    "OwnerLostError",
     "QueueFullError",
     "StartError",
     "StateError",
@@ -37,6 +46,7 @@ __all__ = [
     "TimestampError",
     "TocsinError",
     "TooLargeError",
+    "UnknownMetricError",
 ]
 
 
@@ -89,12 +99,43 @@ class MissingExtraError(TocsinError, ImportError):
         self.extra = extra
 
 
+class ModelError(TocsinError):
+    """A model of somebody else's raised, hung, died, gave no usable score, or is not there."""
+
+    def __init__(self, message: str, *, reason: str, row: int = 0, raw: Any = None) -> None:
+        super().__init__(message)
+        #: A code: ``model_raised``, ``model_hung``, ``model_died``, ``model_missing``,
+        #: ``model_not_allowed``, ``model_lost``.
+        self.reason = reason
+        #: How many samples of those given were scored and learnt before it.
+        self.row = row
+        #: Their raw scores, where they are known.
+        self.raw = raw
+
+
 class MetricNotActiveError(TocsinError):
     """A result for a metric that is not being scored; nothing was written."""
 
 
+class ActionRefusedError(TocsinError):
+    """Something was asked of a metric that its status does not allow; nothing was changed."""
+
+
+class UnknownMetricError(TocsinError):
+    """There is no such metric, or there is none any more."""
+
+
 class StoreError(TocsinError):
     """The database refused or cannot be reached."""
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        #: Whether the same again would be refused again (False: trying again may help).
+        self.lasting = lasting
+
+
+class OwnerLostError(StoreError):
+    """Another start has taken the database over; this one may not write any more."""
 
 
 class QueueFullError(TocsinError):

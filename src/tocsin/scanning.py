@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect.events import Event, EventFold
-from tocsin.detect.fleet import Fleet
+from tocsin.detect.objects import fleet_of
 from tocsin.detect.result import EVENT_CODES, RESULT, Readiness
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadSampleError, ConfigurationError
@@ -119,7 +119,7 @@ def scan_series(
     Errors: `BadSampleError` names the first sample that is neither. Memory: 64 bytes a sample.
     """
     _check(metric, timestamps, values)
-    fleet, fold = Fleet(settings, 1), EventFold()
+    fleet, fold = fleet_of(settings, 1), EventFold()
     scored = np.empty(len(values), dtype=RESULT)
     events: list[Event] = []
     for start in range(0, len(values), _CHUNK):

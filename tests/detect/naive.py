@@ -80,3 +80,45 @@ class Forecaster:
     @staticmethod
     def slot(civil: int) -> int:
         return (civil % 86_400_000_000_000) // 900_000_000_000
+
+
+class Shapes:
+    """The shape view in double precision, with plain lists and no shared partial sums."""
+
+    def __init__(self, length: int, room: int) -> None:
+        self.length, self.room = length, room
+        self.values: list[float] = []
+        self.centres: list[list[float]] = []
+        self.radius = 0.0
+
+    def shape(self, value: float) -> list[float]:
+        """This value and those before, less the one before it; the first stands in for earlier."""
+        before = [*[(self.values or [value])[0]] * self.length, *self.values]
+        last = [value, *reversed(before[-(self.length - 1) :])]
+        return [number - last[1] for number in last]
+
+    def apart(self, value: float) -> float:
+        here = self.shape(value)
+        return min((self._sum(here, other) for other in self.centres), default=0.0) / self.length
+
+    def follow(self, value: float) -> None:
+        here = self.shape(value)
+        nearest = min((self._sum(here, other) for other in self.centres), default=math.inf)
+        if nearest > self.radius:
+            self.centres.append(here)
+        if len(self.centres) == self.room:
+            self._drop_one()
+        self.values.append(value)
+
+    def _drop_one(self) -> None:
+        pairs = [(a, b) for a in range(self.room) for b in range(a + 1, self.room)]
+        gaps = [self._sum(self.centres[a], self.centres[b]) for a, b in pairs]
+        k = gaps.index(min(gaps))
+        self.radius = max(self.radius, gaps[k])
+        last = self.centres.pop()
+        if pairs[k][1] < len(self.centres):
+            self.centres[pairs[k][1]] = last
+
+    @staticmethod
+    def _sum(one: list[float], other: list[float]) -> float:
+        return sum(abs(a - b) for a, b in zip(one, other, strict=True))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tocsin import Detector
+from tocsin.detect import snapshot
+from tocsin.detect.kernels import kernel_of
 from tocsin.detect.result import EventState
 from tocsin.detect.settings import LIKELIHOODS
 from tocsin.errors import BadSampleError, ConfigurationError, StateError, TimestampError
@@ -237,6 +240,9 @@ def test_state_of_a_newer_version_says_upgrade() -> None:
         ({"timezone": "Mars/Olympus"}, "no such time zone"),
         ({"false_alarms_per_week": 0}, "above 0"),
         ({"false_alarms_per_week": "many"}, "above 0"),
+        ({"direction": "sideways"}, "direction = 'sideways': must be one of both, up, down"),
+        ({"least_change": -1}, "least_change = -1: must be a number, 0 or more"),
+        ({"least_relative_change": "1 %"}, "must be a number, 0 or more"),
     ],
 )
 def test_wrong_settings_name_the_key_and_what_is_allowed(
@@ -244,3 +250,57 @@ def test_wrong_settings_name_the_key_and_what_is_allowed(
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
         Detector(**options)
+
+
+def test_a_state_of_another_revision_of_its_model_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved = Detector().to_bytes()
+    real = kernel_of
+    monkeypatch.setattr(snapshot, "kernel_of", lambda given: replace(real(given), revision=99))
+    with pytest.raises(StateError, match="another version of the model"):
+        Detector.from_bytes(saved)
+
+
+def test_only_deviations_to_the_wanted_side_are_told() -> None:
+    times, values = series()
+    values[1500] -= 200  # and 2000 goes up
+    told = {
+        direction: np.flatnonzero(
+            Detector(direction=direction).update_many(times, values, unit="s")["event"] == 1
+        )
+        for direction in ("both", "up", "down")
+    }
+    assert {1500, 2000} <= set(told["both"])
+    assert 2000 in told["up"]
+    assert 1500 not in told["up"]
+    assert 1500 in told["down"]
+    assert 2000 not in told["down"]
+    scored = Detector(direction="up").update_many(times, values, unit="s")
+    assert np.nanmax(scored["alert_score"][values < scored["expected"]]) == 0
+    assert np.all(np.isneginf(scored["lower"][200:]))
+    assert np.all(np.isfinite(scored["upper"][200:]))
+    # The score says how odd a sample is, wanted or not.
+    assert scored["anomaly_score"][1500] > 0.4
+
+
+@pytest.mark.parametrize("options", [{"least_change": 50.0}, {"least_relative_change": 0.5}])
+def test_small_deviations_are_not_told_where_the_user_says_so(options: dict[str, Any]) -> None:
+    times, values = series(2000)
+    values[1000] += 30
+    values[1700] += 300
+    all_told = Detector().update_many(times, values, unit="s")
+    told = Detector(**options).update_many(times, values, unit="s")
+    assert all_told["event"][1000] == 1
+    assert told["event"][1000] == 0
+    assert told["event"][1700] == 1
+    np.testing.assert_array_equal(told["anomaly_score"], all_told["anomaly_score"])
+    away = np.abs(values - told["expected"])
+    starts = told["event"] == 1
+    assert np.all(away[starts] >= options.get("least_change", 0.0))
+    assert np.all(
+        away[starts] >= options.get("least_relative_change", 0.0) * told["expected"][starts]
+    )
+    floor = options.get("least_change", 0.5 * told["expected"])
+    quiet = (told["event"] == 0) & ~np.isnan(told["likelihood"])
+    assert np.all((told["upper"] - told["expected"] >= floor * (1 - 1e-9))[quiet])

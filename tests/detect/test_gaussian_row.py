@@ -131,7 +131,7 @@ def test_level_is_the_raw_score_whose_tail_probability_is_p(p: float) -> None:
 
 
 def test_evidence_is_mapped_to_raw_scores_and_back() -> None:
-    evidence = np.array([0.0, 0.3, 5.0, 9.9, 10.0])
+    evidence = np.array([0.0, 0.3, 5.0, 14.9, 15.0])
     raw = np.array([gaussian_row.bounded(one) for one in evidence])
     assert raw[0] == 0.0
     assert raw[-1] == 1.0
@@ -149,7 +149,7 @@ def test_a_fleet_gives_the_policys_scores_of_the_models_raw_scores() -> None:
     values = 20.0 * np.sin(at / 40.0) + rng.normal(size=len(at))
     values[2_000:2_012] += 300.0
     scored = Detector(likelihood="gaussian").update_many(300 * at, values, unit="s")
-    raw = np.minimum(scored["raw_score"] / 10.0, 1.0)
+    raw = np.minimum(scored["raw_score"] / 15.0, 1.0)
     expected = by_policy(values, raw)
     ready = ~np.isnan(scored["likelihood"])
     assert np.flatnonzero(ready)[0] == FITTED_FROM - 1

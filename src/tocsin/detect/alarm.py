@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.result import EVENT_CODES, EventState
 
-__all__ = ["ALARM", "tell", "tell_news"]
+__all__ = ["ALARM", "concerns", "least", "tell", "tell_news"]
 
-#: What was told last is forgotten by this share per sample.
+#: What was told last is forgotten by this share per sample where there are no times.
 _FORGET: Final = 1.0 / 100.0
 #: A score is news when it is this many times what was told last.
 _WORSE: Final = 1.25
@@ -25,14 +26,34 @@ _ONGOING: Final = EVENT_CODES.index(EventState.ONGOING)
 _IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
 _END: Final = EVENT_CODES.index(EventState.END)
 
-#: ``told``: the last alert score, fading; ``open``: the level at which the open event began, or 0.
-ALARM: Final = np.dtype([("told", "f8"), ("open", "f8"), ("quiet", "i8")], align=True)
+#: ``value``: the sample's; ``told``: the last alert score, fading; ``open``: the level at which the
+#: open event began, or 0.
+ALARM: Final = np.dtype(
+    [("value", "f8"), ("told", "f8"), ("open", "f8"), ("quiet", "i8")], align=True
+)
 
 
 @kernel
-def _news(row: Any, score: float) -> float:
+def least(expected: float, wanted: Any) -> float:
+    """The smallest deviation from an expected value that is told."""
+    return max(wanted.least_change, wanted.least_relative_change * abs(expected))
+
+
+@kernel
+def concerns(value: float, expected: float, wanted: Any) -> bool:
+    """Whether a deviation is large enough and to the side that is wanted; yes if unknown."""
+    away = value - expected
+    if math.isnan(away):
+        return True
+    if wanted.direction * away < 0.0:
+        return False
+    return abs(away) >= least(expected, wanted)
+
+
+@kernel
+def _news(row: Any, score: float, forget: float) -> float:
     """The score where it is news, else 0."""
-    row.told *= 1.0 - _FORGET
+    row.told *= 1.0 - forget
     if score <= _WORSE * row.told:
         return 0.0
     row.told = score
@@ -43,18 +64,19 @@ def _news(row: Any, score: float) -> float:
 def tell_news(row: Any, score: Any, out: Any) -> None:
     """Write the alert score of each anomaly score (not-a-number: not ready, 0)."""
     for i in range(len(score)):
-        out[i] = 0.0 if np.isnan(score[i]) else _news(row, score[i])
+        out[i] = 0.0 if np.isnan(score[i]) else _news(row, score[i], _FORGET)
 
 
 @kernel
-def tell(row: Any, out: Any, anomalous: bool) -> None:
+def tell(row: Any, out: Any, anomalous: bool, heard: bool, forget: float) -> None:
     """Set ``alert_score`` and ``event`` of a result that has an ``anomaly_score``.
 
-    A score is news when it clearly passes what was told last, which fades by half in 69 samples:
-    one alarm per event, a level shift told once, a worse anomaly told at once.
+    A score is news when it clearly passes what was told last, which fades by the share ``forget``
+    per sample: one alarm per event, a level shift told once, a worse anomaly told at once.
+    What is not to be ``heard`` is as a quiet sample.
     """
-    score = out.anomaly_score
-    out.alert_score = _news(row, score)
+    score = out.anomaly_score if heard else 0.0
+    out.alert_score = _news(row, score, forget)
     if row.open > 0.0:
         _follow(row, out, score)
     elif anomalous and out.alert_score > 0.0:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.detect.fleet import Fleet
+from tocsin.detect.objects import ObjectFleet, fleet_of
 from tocsin.detect.result import EVENT_CODES, Readiness, Result, with_samples
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadSampleError
@@ -35,10 +38,20 @@ class Detector:
     def __init__(self, settings: Settings | None = None, **options: Any) -> None:
         """Watch with ``settings``, or with options by name (see `Settings`).
 
-        Errors: `ConfigurationError` for an unknown or wrong option.
+        ``model`` may also be an object of yours with ``score_one`` and ``learn_one``, as River's
+        have them (`tocsin.detect.models.foreign.scorer.Scorer` says how they are called):
+        ``Detector(model=MyModel())``. A class by its name is imported and made in this process.
+
+        Errors: `ConfigurationError` for an unknown or wrong option; `ModelError` for a model that
+        is not there.
         """
-        self._fleet = Fleet(settings or Settings.of(options))
-        self._fleet.add()
+        model = options.get("model", "")
+        if isinstance(model, str):
+            self._fleet: Fleet | ObjectFleet = fleet_of(settings or Settings.of(options), 1)
+        else:
+            del options["model"]
+            named = replace(settings or Settings.of(options), model=_name(type(model)))
+            self._fleet = ObjectFleet(named, 1, make=lambda: model)
 
     @property
     def settings(self) -> Settings:
@@ -71,6 +84,7 @@ class Detector:
 
         Returns one row per sample with the columns of `RESULT` (and ``timestamp``, ``value``).
         Errors: `BadSampleError` names the first bad row; nothing at all is learnt then.
+        `ModelError` when a model of yours raises: what came before that sample is learnt.
         """
         times = to_ns(timestamps, unit=unit, timezone=self.settings.timezone)
         numbers = np.asarray(values, dtype=np.float64)
@@ -79,18 +93,24 @@ class Detector:
         return with_samples(scored, times, numbers)
 
     def to_bytes(self) -> bytes:
-        """The whole state, versioned and checksummed; see `from_bytes`."""
+        """The whole state, versioned and checksummed; see `from_bytes`.
+
+        Errors: `StateError` when a model of yours has no ``to_bytes`` and ``from_bytes``.
+        """
         return self._fleet.to_bytes(0)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Detector:
+    def from_bytes(cls, data: bytes, model: type[Any] | None = None) -> Detector:
         """A detector that goes on exactly where `to_bytes` was called.
 
+        ``model``: the class of a model of yours; bytes are never asked what to import.
         Errors: `StateError` when the bytes are damaged, foreign, or of a newer version.
         """
-        fleet = Fleet.from_bytes(data)
-        detector = cls(fleet.settings)
-        detector._fleet = fleet
+        detector = cls.__new__(cls)
+        if model is not None:
+            detector._fleet = ObjectFleet.from_bytes(data, model)
+        else:
+            detector._fleet = Fleet.from_bytes(data)
         return detector
 
     def _check(self, times: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
@@ -131,6 +151,11 @@ class Detector:
             event=EVENT_CODES[int(row["event"])],
             readiness=self.readiness,
         )
+
+
+def _name(kind: type[Any]) -> str:
+    """A class's name as in settings; never one of Tocsin's own."""
+    return re.sub(r"[^\w.]", "_", f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _one(timestamp: Moment) -> Times:

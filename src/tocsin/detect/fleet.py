@@ -11,7 +11,7 @@ from tocsin.detect import snapshot
 from tocsin.detect.kernels import kernel_of
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
-from tocsin.errors import BadInputError
+from tocsin.errors import BadInputError, ConfigurationError
 from tocsin.samples import civil_ns
 
 __all__ = ["Fleet"]
@@ -32,7 +32,7 @@ class Fleet:
 
     def __init__(self, settings: Settings | None = None, metrics: int = 0) -> None:
         self._settings = settings or Settings()
-        self._kernel = kernel_of(self._settings.likelihood)
+        self._kernel = kernel_of(self._settings)
         self._rows: NDArray[np.void] = np.zeros(max(metrics, 1), dtype=self._kernel.row)
         self._count = 0
         if metrics:
@@ -48,18 +48,44 @@ class Fleet:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of state per metric: 6.3 KiB; 17.2 KiB with the ``gaussian`` likelihood."""
+        """Bytes of state per metric: 7.9 KiB; 18.8 KiB with the ``gaussian`` likelihood."""
         return self._kernel.row.itemsize
+
+    @property
+    def slow(self) -> bool:
+        """Whether its model is too slow to be waited for where samples arrive."""
+        return self._kernel.slow
+
+    @property
+    def row_type(self) -> np.dtype[np.void]:
+        """The layout of one metric's state."""
+        return self._kernel.row
 
     def add(self, count: int = 1) -> Ints:
         """Make room for new metrics and return their row numbers."""
         first, self._count = self._count, self._count + count
         if self._count > len(self._rows):
             size = max(self._count, 2 * len(self._rows), _SMALLEST)
-            grown: NDArray[np.void] = np.zeros(size, dtype=self._kernel.row)
-            grown[:first] = self._rows[:first]
-            self._rows = grown
+            self.move_to(np.zeros(size, dtype=self._kernel.row), first)
         return np.arange(first, self._count)
+
+    def reserve(self, metrics: int) -> None:
+        """Have room for so many metrics: adding them copies nothing then."""
+        if metrics > len(self._rows):
+            self.move_to(np.zeros(metrics, dtype=self._kernel.row))
+
+    def move_to(self, rows: NDArray[np.void], count: int | None = None) -> None:
+        """Keep the states in this memory from now on: larger, or mapped from a file.
+
+        ``rows`` has `row_type`, room for all metrics, and is zero. Cost: copies all states.
+        """
+        kept = len(self) if count is None else count
+        rows[:kept] = self._rows[:kept]
+        self._rows = rows
+
+    def clear(self, metric: int) -> None:
+        """Make a metric as new: it has learnt nothing."""
+        self._rows[metric : metric + 1] = np.zeros(1, dtype=self._kernel.row)
 
     def update(self, metric: Ints, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         """Score samples in the order given, then learn each; returns rows of `RESULT`.
@@ -67,8 +93,26 @@ class Fleet:
         Errors: `BadInputError` for columns of different lengths or a row number that is not
         there; nothing is learnt then. Cost: O(samples); fixed state per metric.
         """
-        self._check(metric, timestamp, value)
+        if self._settings.foreign:
+            raise ConfigurationError(
+                f"model = {self._settings.model!r}: a fleet only has models of its own; "
+                "give its raw scores to judge, or use fleet_of"
+            )
+        return self._run(metric, timestamp, value, np.zeros(len(value), dtype=RESULT))
+
+    def judge(self, metric: Ints, timestamp: Ints, value: Floats, raw: Floats) -> NDArray[np.void]:
+        """As `update`, where the raw scores of a foreign model are given: likelihood and alarm.
+
+        ``raw``: finite, >= 0; at most 1 with the ``gaussian`` likelihood (the caller sees to it).
+        """
         scored = np.zeros(len(value), dtype=RESULT)
+        scored["raw_score"] = raw
+        return self._run(metric, timestamp, value, scored)
+
+    def _run(
+        self, metric: Ints, timestamp: Ints, value: Floats, scored: NDArray[np.void]
+    ) -> NDArray[np.void]:
+        self._check(metric, timestamp, value)
         civil = civil_ns(timestamp, self._settings.timezone)
         self._kernel.score(
             self._rows,
@@ -76,7 +120,7 @@ class Fleet:
             timestamp,
             civil,
             value,
-            self._settings.false_alarms_per_week,
+            self._settings.wanted,
             scored,
         )
         return scored
@@ -96,6 +140,10 @@ class Fleet:
     def readiness(self, metric: int) -> Readiness:
         """How many samples this metric has seen of how many that a likelihood needs."""
         return Readiness(int(self._rows[metric]["seen"]), self._kernel.needed)
+
+    def in_event(self, metric: int) -> bool:
+        """Whether an event of this metric is open."""
+        return bool(self._rows[metric]["alarm"]["open"] > 0)
 
     def seen(self, metric: int) -> int:
         """How many samples this metric has learnt."""

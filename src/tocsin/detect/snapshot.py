@@ -16,25 +16,33 @@ from tocsin.detect.kernels import kernel_of
 from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError, StateError
 
-__all__ = ["VERSION", "layout", "pack", "unpack"]
+__all__ = ["OBJECT_MAGIC", "VERSION", "layout", "pack", "unpack"]
 
 MAGIC: Final = b"TOCSIN\x00"
+#: How the state of a model of somebody else's begins: see `tocsin.detect.objects`.
+OBJECT_MAGIC: Final = b"TOCSINO"
 #: Version of the envelope. What the rows hold is guarded by a hash of their layout.
 VERSION: Final = 1
 _HEAD: Final = struct.Struct("<7sB16sII")  # magic, version, layout, settings bytes, row bytes
 _SUM: Final = struct.Struct("<I")
 
 
-def layout(dtype: np.dtype[np.void]) -> bytes:
-    """A 16-byte name of a row's fields, types and offsets: another layout is another state."""
-    return hashlib.sha256(repr((dtype.descr, dtype.itemsize)).encode()).digest()[:16]
+def layout(dtype: np.dtype[np.void], revision: int) -> bytes:
+    """A 16-byte name of a row's fields, types and offsets, and of what its kernel computes.
+
+    Another layout is another state, and a state that went on under another revision of its kernel
+    would be a mixture of two models.
+    """
+    told = (dtype.descr, dtype.itemsize, revision)
+    return hashlib.sha256(repr(told).encode()).digest()[:16]
 
 
 def pack(rows: NDArray[np.void], settings: Settings) -> bytes:
     """State rows and their settings as bytes. Cost: O(bytes)."""
     told = json.dumps(asdict(settings), sort_keys=True).encode()
     body = rows.tobytes()
-    head = _HEAD.pack(MAGIC, VERSION, layout(rows.dtype), len(told), len(body))
+    shape = layout(rows.dtype, kernel_of(settings).revision)
+    head = _HEAD.pack(MAGIC, VERSION, shape, len(told), len(body))
     whole = head + told + zlib.compress(body, 1)
     return whole + _SUM.pack(zlib.crc32(whole))
 
@@ -46,7 +54,8 @@ def unpack(data: bytes, *, expected: Settings | None = None) -> tuple[NDArray[np
     (given ``expected``) learnt with other settings, and which.
     """
     if len(data) < _HEAD.size + _SUM.size or data[: len(MAGIC)] != MAGIC:
-        raise StateError("these bytes are not a saved Tocsin state")
+        hint = ": give the class of its model" if data.startswith(OBJECT_MAGIC) else ""
+        raise StateError(f"these bytes are not a saved Tocsin state{hint}")
     _, version, shape, told, size = _HEAD.unpack_from(data)
     if version > VERSION:
         raise StateError(
@@ -58,8 +67,9 @@ def unpack(data: bytes, *, expected: Settings | None = None) -> tuple[NDArray[np
     settings = _settings(data[start : start + told])
     if expected is not None and settings != expected:
         raise StateError(_differing(settings, expected))
-    dtype = kernel_of(settings.likelihood).row
-    if shape != layout(dtype):
+    kernel = kernel_of(settings)
+    dtype = kernel.row
+    if shape != layout(dtype, kernel.revision):
         raise StateError("this state was saved by another version of the model: learn anew")
     body = zlib.decompressobj().decompress(data[start + told : -_SUM.size], size + 1)
     if len(body) != size or size % dtype.itemsize:

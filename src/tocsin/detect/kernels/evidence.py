@@ -7,7 +7,7 @@ from typing import Any, Final
 from tocsin.detect.compile import kernel
 from tocsin.detect.kernels.step import band_is_due, judge, meet, row_of, seek_band, show_band
 from tocsin.detect.likelihood.evidence import EVIDENCE, add, level, survival
-from tocsin.detect.models.views import learn
+from tocsin.detect.models.views import learn, with_recent, without_recent
 
 __all__ = ["NEEDED", "ROW", "score_samples"]
 
@@ -21,27 +21,29 @@ ROW: Final = row_of(EVIDENCE)
 
 
 @kernel
-def _step(row: Any, timestamp: int, civil: int, given: float, budget: float, out: Any) -> None:
-    value, expected, raw = meet(row, timestamp, civil, given, out)
+def _step(row: Any, timestamp: int, civil: int, given: float, wanted: Any, out: Any) -> None:
+    value, expected, own = meet(row, timestamp, civil, given, out)
+    raw = with_recent(row.model, own)
+    out.raw_score = raw
     p = survival(row.likelihood, raw)
     if row.seen >= NEEDED:
-        share = judge(row, p, budget, out)
+        share, anomalous = judge(row, p, wanted, out)
         if band_is_due(row, NEEDED):
-            seek_band(row, expected, level(row.likelihood, share))
-        show_band(row, value, expected, p <= share, out)
+            seek_band(row, expected, without_recent(row.model, level(row.likelihood, share)))
+        show_band(row, value, expected, anomalous, wanted, out)
     if row.seen >= _SCORED_FROM:
         add(row.likelihood, raw, p)
-    learn(row.model, civil, value, expected)
+    learn(row.model, civil, value)
 
 
 @kernel
 def score_samples(
-    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, budget: float, out: Any
+    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, wanted: Any, out: Any
 ) -> None:
     """Score and learn samples in the order given; ``out`` gets a `RESULT` row for each.
 
-    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns; ``budget``:
-    false alarms per metric and week.
+    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns;
+    ``wanted``: see `Settings.wanted`.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], civil[i], value[i], budget, out[i])
+        _step(rows[metric[i]], timestamp[i], civil[i], value[i], wanted, out[i])

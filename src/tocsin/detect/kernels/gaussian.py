@@ -26,30 +26,30 @@ ROW: Final = row_of(GAUSSIAN)
 
 
 @kernel
-def _step(row: Any, timestamp: int, civil: int, given: float, budget: float, out: Any) -> None:
+def _step(row: Any, timestamp: int, civil: int, given: float, wanted: Any, out: Any) -> None:
     value, expected, raw = meet(row, timestamp, civil, given, out)
     p = survival(row.likelihood, _bounded(raw))
     if row.seen >= NEEDED:
-        share = judge(row, p, budget, out)
+        share, anomalous = judge(row, p, wanted, out)
         if band_is_due(row, NEEDED):
             limit = _unbounded(level(row.likelihood, share))
             # At a limit of zero any value is anomalous, as long as an anomaly fills the average:
             # the band from before it says more.
             if limit > 0.0 or row.seen == NEEDED:
                 seek_band(row, expected, limit)
-        show_band(row, value, expected, p <= share, out)
+        show_band(row, value, expected, anomalous, wanted, out)
     add(row.likelihood, _bounded(raw), value)
-    learn(row.model, civil, value, expected)
+    learn(row.model, civil, value)
 
 
 @kernel
 def score_samples(
-    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, budget: float, out: Any
+    rows: Any, metric: Any, timestamp: Any, civil: Any, value: Any, wanted: Any, out: Any
 ) -> None:
     """Score and learn samples in the order given; ``out`` gets a `RESULT` row for each.
 
-    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns; ``budget``:
-    false alarms per metric and week.
+    ``rows``: the fleet's states; ``metric``: row numbers; ``timestamp``, ``civil``: ns;
+    ``wanted``: see `Settings.wanted`.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], civil[i], value[i], budget, out[i])
+        _step(rows[metric[i]], timestamp[i], civil[i], value[i], wanted, out[i])

@@ -10,17 +10,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from tocsin.detect.alarm import ALARM, tell
+from tocsin.detect.alarm import ALARM, concerns, least, tell
 from tocsin.detect.compile import kernel
-from tocsin.detect.models.views import VIEWS, expectation, surprise
+from tocsin.detect.models.views import VIEWS, expectation, score, surprise
 
-__all__ = ["band_is_due", "judge", "meet", "row_of", "seek_band", "show_band"]
+__all__ = ["band_is_due", "enter", "judge", "meet", "row_of", "seek_band", "show_band"]
 
 #: The band is looked for anew every so many samples.
 _BAND_EVERY: Final = 32
 #: The share of samples that may be false alarms, whatever the budget and the interval say.
 _SMALLEST_SHARE: Final = 1e-8
 _LARGEST_SHARE: Final = 1e-3
+#: What was told last fades by a factor e in this time; but not slower or faster per sample than so.
+_TOLD_NS: Final = 86_400 * 1_000_000_000
+_LEAST_FORGOTTEN: Final = 1.0 / 1000.0
+_MOST_FORGOTTEN: Final = 1.0 / 8.0
 _WEEK_NS: Final = 7 * 86_400 * 1_000_000_000
 #: A pause counts as at most this many usual intervals.
 _LONGEST_PAUSE: Final = 4.0
@@ -32,8 +36,8 @@ _SMALLEST: Final = 1e-280
 _SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
 
 
-def row_of(likelihood: np.dtype[np.void]) -> np.dtype[np.void]:
-    """The layout of one metric's whole state, given the likelihood's part of it."""
+def row_of(likelihood: np.dtype[np.void], model: np.dtype[np.void] = VIEWS) -> np.dtype[np.void]:
+    """The layout of one metric's whole state, given the likelihood's and the model's parts."""
     return np.dtype(
         [
             ("seen", "i8"),
@@ -41,7 +45,7 @@ def row_of(likelihood: np.dtype[np.void]) -> np.dtype[np.void]:
             ("interval", "f8"),  # running mean of the time between samples, ns
             ("lower", "f8"),  # the band as last looked for
             ("upper", "f8"),
-            ("model", VIEWS),
+            ("model", model),
             ("likelihood", likelihood),
             ("alarm", ALARM),
         ],
@@ -61,6 +65,26 @@ def _follow_interval(row: Any, timestamp: int) -> None:
 
 
 @kernel
+def enter(row: Any, timestamp: int, given: float, out: Any) -> float:
+    """Count a sample in and return its value; ``out`` says "not known yet" of everything."""
+    if row.seen == 0:
+        row.lower = np.nan
+    _follow_interval(row, timestamp)
+    row.seen += 1
+    out.raw_score = np.nan
+    out.expected = np.nan
+    out.likelihood = np.nan
+    out.anomaly_score = np.nan
+    out.alert_score = np.nan
+    out.lower = np.nan
+    out.upper = np.nan
+    out.event = 0
+    value = min(max(given, -_LARGEST), _LARGEST)
+    row.alarm.value = value
+    return value
+
+
+@kernel
 def meet(
     row: Any, timestamp: int, civil: int, given: float, out: Any
 ) -> tuple[float, float, float]:
@@ -68,21 +92,11 @@ def meet(
 
     ``out`` gets what is known without a likelihood; the rest of it is "not known yet".
     """
-    value = min(max(given, -_LARGEST), _LARGEST)
-    if row.seen == 0:
-        row.lower = np.nan
-    _follow_interval(row, timestamp)
+    value = enter(row, timestamp, given, out)
     expected = expectation(row.model, civil)
-    raw = surprise(row.model, value, expected)
-    row.seen += 1
+    raw = score(row.model, value, expected)
     out.raw_score = raw
     out.expected = expected
-    out.likelihood = np.nan
-    out.anomaly_score = np.nan
-    out.alert_score = np.nan
-    out.lower = np.nan
-    out.upper = np.nan
-    out.event = 0
     return value, expected, raw
 
 
@@ -93,13 +107,24 @@ def _event_share(row: Any, budget: float) -> float:
 
 
 @kernel
-def judge(row: Any, p: float, budget: float, out: Any) -> float:
-    """Write scores and event of a p-value; returns the p-value from which one is anomalous."""
+def _forgetting(row: Any) -> float:
+    """The share of what was told last that is forgotten per sample: by time, within bounds."""
+    return min(max(row.interval / _TOLD_NS, _LEAST_FORGOTTEN), _MOST_FORGOTTEN)
+
+
+@kernel
+def judge(row: Any, p: float, wanted: Any, out: Any) -> tuple[float, bool]:
+    """Write scores and event of a p-value.
+
+    Returns the p-value from which a sample is anomalous, and whether this one is.
+    """
     out.likelihood = 1.0 - max(p, _SMALLEST_LIKELIHOOD_GAP)
     out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
-    share = _event_share(row, budget)
-    tell(row.alarm, out, p <= share)
-    return share
+    share = _event_share(row, wanted.budget)
+    heard = concerns(row.alarm.value, out.expected, wanted)
+    anomalous = heard and p <= share
+    tell(row.alarm, out, anomalous, heard, _forgetting(row))
+    return share, anomalous
 
 
 @kernel
@@ -139,14 +164,17 @@ def seek_band(row: Any, expected: float, raw_limit: float) -> None:
 
 
 @kernel
-def show_band(row: Any, value: float, expected: float, anomalous: bool, out: Any) -> None:
-    """Lower and upper: the values whose crossing is the decision.
+def show_band(
+    row: Any, value: float, expected: float, anomalous: bool, wanted: Any, out: Any
+) -> None:
+    """Lower and upper: the values whose crossing is the decision; infinite where none is told.
 
     Between two searches the band is approximate, the decision is not: where they differ at this
     sample, the band gives way.
     """
-    out.lower = min(row.lower, expected)
-    out.upper = max(row.upper, expected)
+    floor = least(expected, wanted)
+    out.lower = -np.inf if wanted.direction > 0 else min(row.lower, expected - floor)
+    out.upper = np.inf if wanted.direction < 0 else max(row.upper, expected + floor)
     if anomalous:
         if value >= expected:
             out.upper = min(out.upper, 0.5 * (value + expected))

@@ -22,7 +22,7 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.likelihood import evidence, pareto
 
-__all__ = ["CALIBRATED", "LARGEST_WINDOW", "score_raw"]
+__all__ = ["CALIBRATED", "LARGEST_WINDOW", "chance", "score_raw"]
 
 LARGEST_WINDOW: Final = 64
 #: Scores before the second stage learns: the first has little to say.
@@ -56,7 +56,7 @@ def _mean(row: Any, raw: float, window: int) -> float:
 
 
 @kernel
-def _chance(row: Any, raw: float, window: int, skip: int) -> float:
+def chance(row: Any, raw: float, window: int, skip: int) -> float:
     """The p-value of a raw score, which is then learnt."""
     mean = _mean(row, raw, window)
     row.seen += 1
@@ -80,5 +80,5 @@ def score_raw(row: Any, raw: Any, window: int, skip: int, needed: int, out: Any)
     itself is learning, that say nothing about how it will behave.
     """
     for i in range(len(raw)):
-        p = _chance(row, raw[i], window, skip)
+        p = chance(row, raw[i], window, skip)
         out[i] = p if row.seen >= needed else np.nan

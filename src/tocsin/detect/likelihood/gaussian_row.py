@@ -10,9 +10,9 @@ row that a fitted law judges is `FITTED_FROM` = 293 (that first law knows 4 aver
 about 600 rows until it is steady, as it did).
 
 Raw scores must be in [0, 1], which floors and null law are made for. `bounded` maps a model's
-evidence s >= 0 ("one in 10^s") there: s / 10, at most 1, for every metric and at all times. That
-is HTM Engine's log scale. Nine of ten samples of the default model get less than 0.05, as an HTM
-gives most samples about 0. (1 - 10^-s would give one of ten 0.6 and more, and drown the rest.)
+evidence s >= 0 ("one in 10^s") there: s / 15, at most 1, for every metric and at all times, as an
+HTM gives most samples about 0 and total surprise 1. (1 - 10^-s would give one of ten 0.6 and more,
+and drown the rest.)
 
 Instead of 8352 averages and values, their count, mean and sum of squares are kept for each run
 between two fits: whole runs leave the sample, so the fit is the same.
@@ -66,7 +66,7 @@ _REPEATED: Final = 1.0 - LIVE.gaussian.repeated_red
 #: The square root of two as NuPIC wrote it.
 _ROOT_TWO: Final = 1.4142
 #: Evidence that is total surprise, a raw score of 1.
-_TOTAL: Final = 10.0
+_TOTAL: Final = 15.0
 
 #: ``mean``, ``spread``: the law. ``tail``: the last tail probability, before repeats are filtered.
 #: Then the run since the last fit and, in a ring, the runs before it: rows, means and sums of

@@ -1,8 +1,8 @@
 """The default model: several cheap views of a sample, their evidence added up.
 
 Each view gives a score in the metric's own units; the `pareto` likelihood turns it into the
-evidence -log10 p, "one in 10^evidence". The raw anomaly score is the weighted sum of the evidence.
-The views are dependent and the sum is no p-value; the metric's own likelihood makes it one.
+evidence -log10 p, "one in 10^evidence". The views' evidence is added up, by weight. They are
+dependent and the sum is no p-value; the metric's own likelihood makes it one.
 
 ========  ==================================================================  ======
 view      score                                                               weight
@@ -10,13 +10,18 @@ view      score                                                               we
 value     distance of the value from all values seen (`novelty`)              1
 level     the same for the mean of the last 48 values: shifts and drifts      0.5
 forecast  distance from the expected value (`forecast`)                       0.2
+shape     distance of the last 8 values from all such seen (`shape`)          0.5
 ========  ==================================================================  ======
 
-How rare a novel value is does not say how far out it lies: the value's distance relative to the
-range seen so far adds 2 log10(1 + 100 distance / range).
+How rare a novel value is does not say how far out it lies: the distance d relative to the range
+seen so far adds log10(1 + 100 d / range), twice for the value, once for the shape.
 
-Cost: O(1); with likelihood and alarm about 2 microseconds per sample (``tocsin bench nab`` prints
-it). State: one `VIEWS` record, 5,888 bytes.
+An anomaly that lasts is more than its samples: `with_recent` adds the running mean of recent
+evidence to a sample that has evidence of its own. An ordinary sample's score stays small whatever
+came before it.
+
+Cost: O(1); with likelihood and alarm between 2 and 3 microseconds per sample (``tocsin bench nab``
+prints it). State: one `VIEWS` record.
 """
 
 from __future__ import annotations
@@ -29,42 +34,58 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.likelihood.pareto import PARETO, add, survival
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
-from tocsin.detect.models.views.novelty import NOVELTY, distance, see
+from tocsin.detect.models.views.novelty import NOVELTY, distance, novelty, see
+from tocsin.detect.models.views.shape import SHAPE, apart, look_back
+from tocsin.detect.models.views.shape import follow as follow_shape
 
-__all__ = ["VIEWS", "expectation", "learn", "surprise"]
+__all__ = ["VIEWS", "expectation", "learn", "score", "surprise", "with_recent", "without_recent"]
 
 _VALUE_WEIGHT: Final = 1.0
 _LEVEL_WEIGHT: Final = 0.5
 _FORECAST_WEIGHT: Final = 0.2
+_SHAPE_WEIGHT: Final = 0.5
 #: Samples whose mean is the level.
 _LEVEL_SPAN: Final = 48
-#: What a new value's distance adds, and the share of the range from which it counts.
-_REACH_WEIGHT: Final = 2.0
+#: Spans that the levels seen are kept as.
+_LEVEL_SPANS: Final = 32
+#: What a new value's or shape's distance adds, and the share of the range from which it counts.
+_VALUE_REACH: Final = 2.0
+_SHAPE_REACH: Final = 1.0
 _REACH: Final = 100.0
+#: What recent evidence adds, how fast it fades per sample, and how much of one sample counts.
+_RECENT_WEIGHT: Final = 2.0
+_RECENT_RATE: Final = 0.2
+_LARGEST_RECENT: Final = 8.0
 #: Scores of a view before its evidence counts.
 _VIEW_READY: Final = 30.0
 
+#: ``now``: each view's score of the sample being scored, and the chance of one that large.
 VIEWS: Final = np.dtype(
     [
         ("seen", "i8"),
         ("recent", "f8", (_LEVEL_SPAN,)),
+        ("evidence", "f8"),  # of the sample being scored
+        ("lasting", "f8"),  # running mean of the evidence
+        ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape")]),
         ("values", NOVELTY),
-        ("levels", NOVELTY),
+        ("levels", novelty(_LEVEL_SPANS)),
         ("forecast", FORECAST),
+        ("shape", SHAPE),
         ("value_tail", PARETO),
         ("level_tail", PARETO),
         ("forecast_tail", PARETO),
+        ("shape_tail", PARETO),
     ],
     align=True,
 )
 
 
 @kernel
-def _evidence(tail: Any, score: float) -> float:
-    """-log10 of how rare this score is in its view; 0 until the view is ready."""
+def _evidence(tail: Any, chance: float) -> float:
+    """-log10 of a chance; 0 until the view is ready."""
     if tail.weight < _VIEW_READY:
         return 0.0
-    return -math.log10(max(survival(tail, score), 1e-300))
+    return -math.log10(max(chance, 1e-300))
 
 
 @kernel
@@ -84,7 +105,7 @@ def _reach(row: Any, away: float) -> float:
         return 0.0
     reach = row.values.high[row.values.spans - 1] - row.values.low[0]
     share = away / reach if reach > away * 1e-6 else 1e6
-    return _REACH_WEIGHT * math.log10(1.0 + _REACH * share)
+    return math.log10(1.0 + _REACH * share)
 
 
 @kernel
@@ -94,33 +115,99 @@ def expectation(row: Any, civil: int) -> float:
 
 
 @kernel
-def surprise(row: Any, value: float, expected: float) -> float:
-    """The raw anomaly score of a value: the views' evidence, added up; >= 0."""
+def _scores(row: Any, value: float, expected: float) -> tuple[float, float, float, float]:
+    """Each view's score: value, level, forecast, shape."""
+    away = distance(row.values, value)
+    shift = distance(row.levels, _level(row, value))
+    return away, shift, abs(value - expected), apart(row.shape, value)
+
+
+@kernel
+def _chances(
+    row: Any, scores: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """The chance of scores that large, view by view."""
+    return (
+        survival(row.value_tail, scores[0]),
+        survival(row.level_tail, scores[1]),
+        survival(row.forecast_tail, scores[2]),
+        survival(row.shape_tail, scores[3]),
+    )
+
+
+@kernel
+def _total(
+    row: Any,
+    scores: tuple[float, float, float, float],
+    chances: tuple[float, float, float, float],
+) -> float:
+    """The views' evidence, added up."""
+    total = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0])
+    total += _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1])
+    total += _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2])
+    total += _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3])
+    return total + _VALUE_REACH * _reach(row, scores[0]) + _SHAPE_REACH * _reach(row, scores[3])
+
+
+@kernel
+def score(row: Any, value: float, expected: float) -> float:
+    """The evidence of the next sample, >= 0; `learn` must follow, before any other."""
     if row.seen == 0:
         return 0.0
-    away = distance(row.values, value)
-    total = _VALUE_WEIGHT * _evidence(row.value_tail, away) + _reach(row, away)
-    shift = distance(row.levels, _level(row, value))
-    total += _LEVEL_WEIGHT * _evidence(row.level_tail, shift)
-    total += _FORECAST_WEIGHT * _evidence(row.forecast_tail, abs(value - expected))
-    return total
+    look_back(row.shape)
+    scores = _scores(row, value, expected)
+    chances = _chances(row, scores)
+    now = row.now
+    now.value[0], now.value[1] = scores[0], chances[0]
+    now.level[0], now.level[1] = scores[1], chances[1]
+    now.forecast[0], now.forecast[1] = scores[2], chances[2]
+    now.shape[0], now.shape[1] = scores[3], chances[3]
+    row.evidence = _total(row, scores, chances)
+    return float(row.evidence)
 
 
 @kernel
-def _learn_score(tail: Any, score: float) -> None:
-    add(tail, score, survival(tail, score))
+def surprise(row: Any, value: float, expected: float) -> float:
+    """What `score` would be for another value of the same sample; after `score`. >= 0."""
+    if row.seen == 0:
+        return 0.0
+    scores = _scores(row, value, expected)
+    return _total(row, scores, _chances(row, scores))
 
 
 @kernel
-def learn(row: Any, civil: int, value: float, expected: float) -> None:
-    """Learn a value, after `surprise` has scored it."""
-    level = _level(row, value)
+def with_recent(row: Any, evidence: float) -> float:
+    """A sample's evidence and that of the ones before it, as far as it has some of its own."""
+    fresh = _RECENT_RATE * min(evidence, _LARGEST_RECENT)
+    before = (1.0 - _RECENT_RATE) * row.lasting * min(evidence, 1.0)
+    return evidence + _RECENT_WEIGHT * (fresh + before)
+
+
+@kernel
+def without_recent(row: Any, total: float) -> float:
+    """The evidence of a sample from which `with_recent` reaches a total: its inverse."""
+    before = _RECENT_WEIGHT * (1.0 - _RECENT_RATE) * row.lasting
+    fresh = _RECENT_WEIGHT * _RECENT_RATE
+    least = total / (1.0 + fresh + before)
+    if least <= 1.0:
+        return float(least)
+    rest = total - before
+    return float(max(rest / (1.0 + fresh), rest - fresh * _LARGEST_RECENT))
+
+
+@kernel
+def learn(row: Any, civil: int, value: float) -> None:
+    """Learn the value that `score` has scored."""
+    now = row.now
     if row.seen > 0:
-        _learn_score(row.value_tail, distance(row.values, value))
-        _learn_score(row.level_tail, distance(row.levels, level))
-        _learn_score(row.forecast_tail, abs(value - expected))
+        add(row.value_tail, now.value[0], now.value[1])
+        add(row.level_tail, now.level[0], now.level[1])
+        add(row.forecast_tail, now.forecast[0], now.forecast[1])
+        add(row.shape_tail, now.shape[0], now.shape[1])
+        row.lasting += _RECENT_RATE * (min(row.evidence, _LARGEST_RECENT) - row.lasting)
     see(row.values, value)
-    see(row.levels, level)
+    see(row.levels, _level(row, value))
     follow(row.forecast, civil, value)
+    follow_shape(row.shape, value)
     row.recent[row.seen % _LEVEL_SPAN] = value
     row.seen += 1

@@ -26,6 +26,7 @@ _MEAN_RATE: Final = 0.1
 _ERROR_RATE: Final = 0.02
 _PROFILE_RATE: Final = 0.1
 _DEVIATION_RATE: Final = 0.3
+_MOST_DAYS: Final = 255
 #: An error counts as at most this many times the usual one, so that one anomaly does not decide.
 _LARGEST_ERROR: Final = 10.0
 _ERROR_CAP_FROM: Final = 20
@@ -38,7 +39,7 @@ FORECAST: Final = np.dtype(
         ("deviation", "f8"),
         ("error", "f8", (_FORECASTERS,)),
         ("profile", "f8", (SLOTS,)),
-        ("days", "f4", (SLOTS,)),
+        ("days", "u1", (SLOTS,)),  # seen in each, at most `_MOST_DAYS`
     ],
     align=True,
 )
@@ -51,7 +52,7 @@ def _slot(civil: int) -> int:
 
 @kernel
 def _forecast(row: Any, slot: int, k: int) -> float:
-    known = row.days[slot] > 0.0
+    known = row.days[slot] > 0
     if k == 1 or (k == 2 and not known):
         return float(row.mean)
     if k == 0 or not known:
@@ -85,7 +86,7 @@ def expect(row: Any, civil: int) -> float:
 def follow(row: Any, civil: int, value: float) -> None:
     """Learn a value."""
     slot = _slot(civil)
-    known = row.days[slot] > 0.0
+    known = row.days[slot] > 0
     if row.seen > 0:
         rate = max(_ERROR_RATE, 1.0 / (row.seen + 1.0))
         for k in range(_FORECASTERS):
@@ -100,5 +101,6 @@ def follow(row: Any, civil: int, value: float) -> None:
     row.seen += 1
     row.last = value
     row.mean += max(_MEAN_RATE, 1.0 / row.seen) * (value - row.mean)
-    row.days[slot] += np.float32(1.0)
+    if row.days[slot] < _MOST_DAYS:
+        row.days[slot] += np.uint8(1)
     row.profile[slot] += max(_PROFILE_RATE, 1.0 / row.days[slot]) * (value - row.profile[slot])

@@ -1,12 +1,12 @@
 """Novelty: how far a value lies from anything the metric has ever done.
 
-What was seen is kept as at most `SPANS` disjoint spans of values. A new value between or beyond
-them is novel by its distance to the nearest; it then becomes a span of its own, and the two
-neighbours with the smallest gap between them are joined when there are too many. Until the spans
-are used up the distance is exact; later it can only be too small, by less than the gaps that were
-closed.
+What was seen is kept as at most `SPANS` disjoint spans of values, or as many as the record has room
+for. A new value between or beyond them is novel by its distance to the nearest; it then becomes a
+span of its own, and the two neighbours with the smallest gap between them are joined when there are
+too many. Until the spans are used up the distance is exact; later it can only be too small, by less
+than the gaps that were closed.
 
-Cost: O(SPANS) per new value, O(log SPANS) per familiar one. State: one `NOVELTY` record.
+Cost: O(SPANS) per new value, O(log SPANS) per familiar one. State: one `novelty` record.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["NOVELTY", "distance", "see"]
+__all__ = ["NOVELTY", "SPANS", "distance", "novelty", "see"]
 
 SPANS: Final = 64
 
-#: The spans seen, in rising order: span k covers low[k] to high[k].
-NOVELTY: Final = np.dtype(
-    [("spans", "i8"), ("low", "f8", (SPANS + 1,)), ("high", "f8", (SPANS + 1,))], align=True
-)
+
+def novelty(most: int) -> np.dtype[np.void]:
+    """The record of a view with so many spans, in rising order: span k covers low[k] to high[k]."""
+    return np.dtype(
+        [("spans", "i8"), ("low", "f8", (most + 1,)), ("high", "f8", (most + 1,))], align=True
+    )
+
+
+NOVELTY: Final = novelty(SPANS)
 
 
 @kernel
@@ -66,7 +71,7 @@ def see(row: Any, value: float) -> None:
     row.low[at] = value
     row.high[at] = value
     row.spans += 1
-    if row.spans > SPANS:
+    if row.spans == len(row.low):
         _join_nearest(row)
 
 
