@@ -8,6 +8,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.postgres import database_url_fixture as database_url_fixture
+from tests.postgres import postgres_server_fixture as postgres_server_fixture
+from tests.postgres import postgres_url_fixture as postgres_url_fixture
+
 # The first example may compile a kernel, and machines are noisy: no deadline by the clock.
 hypothesis.settings.register_profile("tocsin", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tocsin")

@@ -89,3 +89,44 @@ def test_wider_than_loopback_is_allowed_with_its_condition() -> None:
     load(None, {"TOCSIN_INSECURE": "true"}, {"graphite": "0.0.0.0:2003"})
     load(None, {}, {"http": "[::1]:80", "graphite": "localhost:2003"})
     assert load(None, {}, {"http": "off"}).http_address is None
+
+
+def test_destinations_have_a_name_each(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text(
+        '[[publish]]\nkind = "jsonl"\npath = "a.jsonl"\n'
+        '[[publish]]\nkind = "jsonl"\npath = "b.jsonl"\nname = "b"\nevents_only = true\n'
+    )
+    config = load(file, {}, {})
+    assert [one.subscriber for one in config.publish] == ["jsonl:a.jsonl", "b"]
+    assert [one.events_only for one in config.publish] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('[[publish]]\nkind = "kafka"\npath = "a"', ["publish[0].kind", "kafka"]),
+        ('[[publish]]\npath = "a"', ["publish[0]", "kind"]),
+        ('[[publish]]\nkind = "jsonl"', ["publish[0]", "path"]),
+        ('[[publish]]\nkind = "jsonl"\npath = ""', ["publish[0].path", ">= 1"]),
+        ('[[publish]]\nkind = "jsonl"\npath = "a"\nfolder = "b"', ["publish[0]", "folder"]),
+        (
+            '[[publish]]\nkind = "jsonl"\npath = "a"\n[[publish]]\nkind = "jsonl"\npath = "a"',
+            ["publish[1]", "publish[0]", "name"],
+        ),
+        (
+            '[[publish]]\nkind = "jsonl"\npath = "a"\nname = "x"\n'
+            '[[publish]]\nkind = "jsonl"\npath = "a"\nname = "y"',
+            ["publish[1]", "publish[0]", "path"],
+        ),
+        ("outbox_hours = -1", ["outbox_hours = -1", ">= 0"]),
+        ("outbox_hours = 240", ["outbox_days_most = 7: must", "outbox_hours = 240"]),
+    ],
+)
+def test_a_wrong_destination_is_told(tmp_path: Path, text: str, parts: list[str]) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as error:
+        load(file, {}, {})
+    for part in parts:
+        assert part in str(error.value)

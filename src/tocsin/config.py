@@ -14,10 +14,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from tocsin.detect.settings import Settings
+from tocsin.detect.models.foreign.names import Named, permitted
+from tocsin.detect.settings import MODELS, Settings
 from tocsin.errors import ConfigurationError
+from tocsin.rules import Rules
 
-__all__ = ["OFF", "PREFIX", "Address", "Config", "load"]
+__all__ = ["OFF", "PREFIX", "Address", "Config", "JsonLines", "load"]
 
 #: What a listener's address says when there is to be none.
 OFF: Final = "off"
@@ -49,6 +51,23 @@ class Address(NamedTuple):
             return False
 
 
+class JsonLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A destination ``[[publish]] kind = "jsonl"``: results as lines of JSON in a file."""
+
+    kind: Literal["jsonl"]
+    #: Made when missing; its folder must be there.
+    path: Annotated[str, msgspec.Meta(min_length=1)]
+    #: The subscriber whose position is kept; another one begins anew. Default: from the path.
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    #: Leave samples out.
+    events_only: bool = False
+
+    @property
+    def subscriber(self) -> str:
+        """Under which name its position is kept."""
+        return self.name or f"jsonl:{self.path}"
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every key of ``tocsin.toml``, with its default."""
 
@@ -70,6 +89,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     watch_interval: Seconds = 2.0
     #: A sample further ahead of the clock than this is refused (seconds).
     max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0
+    #: A sample further behind the clock than this is refused (days); left out: none is.
+    max_past_days: Annotated[float, msgspec.Meta(gt=0, le=100_000)] | None = None
+    #: Hold each sample so long for older ones that are still on their way (seconds).
+    reorder_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 0.0
+    #: Samples older than the last one taken: refuse them, or keep them unscored.
+    late: Literal["drop", "store"] = "drop"
     #: How many metrics there may be.
     max_metrics: Positive = 100_000
     #: How many samples may wait to be stored; more are pushed back to the senders.
@@ -77,18 +102,50 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: The largest body of one request (bytes) and the most samples in it.
     max_body_bytes: Positive = 16 * 1024 * 1024
     max_body_samples: Positive = 100_000
-    #: Seconds between two snapshots of a metric that goes on learning.
+    #: How long samples are kept (days), and how many of each metric; left out: for ever. What a
+    #: restart may have to replay is kept in any case.
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=100_000)] | None = None
+    keep_samples: Positive | None = None
+    #: How long a request may wait for its samples to be stored (seconds); then it gets 503.
+    answer_s: Seconds = 10.0
+    #: Megabytes of learnt states in memory; beyond, those that were not used lately leave it.
+    memory_mb: Positive = 2_048
+    #: Seconds between two looks at which states are worth saving.
     snapshot_s: Seconds = 60.0
+    #: How long a restart may take to learn anew what was not saved (seconds).
+    restart_s: Seconds = 10.0
+    #: How many states of each metric are kept.
+    snapshots_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
     #: How long a write waits for a database that another process holds (seconds).
     busy_s: Seconds = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    #: Models of somebody else's that may be run, as patterns of their names: "river.*". Their code
+    #: runs with the rights of this service.
+    allow_models: list[str] = []
+    #: How long such a model may take for one piece of work (seconds), and the memory of the
+    #: processes that they run in.
+    model_deadline_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 10.0
+    model_memory_mb: Positive = 2_048
     #: Detection: see `tocsin.detect.settings.Settings`.
     detect: dict[str, Any] = {}
+    #: Which metrics are monitored and how, first match first: see `tocsin.rules`.
+    watch: list[dict[str, Any]] = []
+    #: Where results are pushed to.
+    publish: list[JsonLines] = []
+    #: How long results stay in the outbox for those who follow them (hours), and how long for a
+    #: named subscriber that does not confirm them (days).
+    outbox_hours: Annotated[float, msgspec.Meta(ge=0, le=8_784)] = 24.0
+    outbox_days_most: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
 
     @property
     def settings(self) -> Settings:
         """The settings that every metric is watched with."""
         return Settings.of(self.detect)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of ``watch`` over ``detect``."""
+        return Rules.of(self.detect, self.watch)
 
     @property
     def http_address(self) -> Address | None:
@@ -107,6 +164,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 _KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
+#: Keys that no environment variable gives as a whole.
+_TABLES: Final = ("detect", "watch", "publish")
 _HINTS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 
 
@@ -164,7 +223,7 @@ def _convert(told: dict[str, Any], where: str) -> Config:
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    names = {PREFIX + key.upper(): key for key in _KEYS if key != "detect"}
+    names = {PREFIX + key.upper(): key for key in _KEYS if key not in _TABLES}
     for variable, text in environment.items():
         if variable in names:
             key = names[variable]
@@ -186,8 +245,9 @@ def _refuse_typo(variable: str, known: tuple[str, ...]) -> None:
 
 
 def _read(variable: str, text: str, hint: Any) -> Any:
+    given = [part.strip() for part in text.split(",")] if hint == list[str] else text
     try:
-        return msgspec.convert(text, hint, strict=False)
+        return msgspec.convert(given, hint, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"environment: {variable}: {error}") from error
 
@@ -226,4 +286,35 @@ def _check(config: Config) -> None:
             f"graphite = '{graphite}' lets other machines in, and Graphite lines carry no token: "
             "set insecure = true to allow it, or listen on 127.0.0.1"
         )
-    _ = config.settings
+    _check_models(config)
+    _check_publish(config)
+
+
+def _check_models(config: Config) -> None:
+    """Nobody else's code is run unless the operator says so."""
+    asked = {"detect": config.settings.model}
+    for rule in config.rules:
+        asked[f"watch rule {rule.number}"] = rule.options.get("model", Settings().model)
+    for place, model in asked.items():
+        if model not in MODELS and not permitted(model, config.allow_models):
+            raise ConfigurationError(
+                f"{place}: model = {model!r}: somebody else's code is only run with your consent: "
+                f'allow_models = ["{Named.of(model).path}"]'
+            )
+
+
+def _check_publish(config: Config) -> None:
+    for key in ("subscriber", "path"):
+        seen: dict[str, int] = {}
+        for number, destination in enumerate(config.publish):
+            first = seen.setdefault(getattr(destination, key), number)
+            if first != number:
+                raise ConfigurationError(
+                    f"publish[{number}]: has the same {'path' if key == 'path' else 'name'} as "
+                    f"publish[{first}]: every destination needs its own"
+                )
+    if config.outbox_days_most * 24 < config.outbox_hours:
+        raise ConfigurationError(
+            f"outbox_days_most = {config.outbox_days_most:g}: must not be less than "
+            f"outbox_hours = {config.outbox_hours:g}"
+        )

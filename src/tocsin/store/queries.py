@@ -16,6 +16,8 @@ __all__ = ["Reader"]
 Order = Literal["asc", "desc"]
 Row = Mapping[Any, Any]
 
+#: The time of a sample that was the oldest a moment ago, and has just been deleted.
+_DELETED = -(2**63)
 #: Up to this many stored samples are read at once where fewer are asked for.
 _DENSE = 1_000
 #: How many of a metric's newest samples are looked at first.
@@ -35,21 +37,24 @@ class Reader:
         upper and lower case (ASCII) are the same.
         """
         table = schema.metric
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+        query = select(table).where(table.c.id > after, table.c.deleted.is_(None))
+        query = query.order_by(table.c.id).limit(limit)
         if match:
             query = query.where(table.c.title.ilike(_pattern(match), escape="\\"))
         return self._all(query)
 
     def metric(self, uid: str) -> Row | None:
-        """One metric, or None."""
-        found = self._all(select(schema.metric).where(schema.metric.c.uid == uid))
+        """One metric, or None (also when it is deleted)."""
+        c = schema.metric.c
+        found = self._all(select(schema.metric).where(c.uid == uid, c.deleted.is_(None)))
         return found[0] if found else None
 
     def metric_ids(self, text: str) -> list[int]:
         """Ids of the metrics that have this uid, name, or ``name{key="value"}``."""
         table = schema.metric
         found = select(table.c.id).where(
-            or_(table.c.uid == text, table.c.title == text, table.c.name == text)
+            or_(table.c.uid == text, table.c.title == text, table.c.name == text),
+            table.c.deleted.is_(None),
         )
         return [row["id"] for row in self._all(found)]
 
@@ -116,6 +121,7 @@ class Reader:
         query = (
             select(schema.event, m.uid, m.name, m.labels)
             .join(schema.metric, m.id == c.metric)
+            .where(m.deleted.is_(None))
             .order_by(c.start.desc(), c.id.desc())
             .limit(limit)
         )
@@ -152,7 +158,8 @@ def _seq_at(connection: Connection, metric: int, time: int) -> int:
         return 1
 
     def time_of(seq: int) -> int:
-        return int(connection.execute(_TIME_OF, {"metric": metric, "seq": seq}).scalar_one())
+        found = connection.execute(_TIME_OF, {"metric": metric, "seq": seq}).scalar()
+        return _DELETED if found is None else int(found)
 
     return int(first) + bisect_left(range(first, last + 1), time, key=time_of)
 

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Select,
+    Table,
+    func,
+    select,
+)
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
 
-__all__ = ["Resume", "Stored"]
+__all__ = ["REPLAYED", "Resume", "State"]
+
+Ints = NDArray[np.int64]
+
+#: One row per stored sample, as `Resume.replay` and `Resume.samples_after` give them.
+REPLAYED: Final = np.dtype(
+    [("metric", "i8"), ("seq", "i8"), ("timestamp", "i8"), ("value", "f8"), ("event", "i8")]
+)
+#: In ``event``: NULL in the database.
+_UNSCORED: Final = -1
 
 
-class Stored(NamedTuple):
-    """Stored samples of one metric that were learnt, in order."""
+class State(NamedTuple):
+    """A stored snapshot: the state after sample ``seq``."""
 
-    timestamp: NDArray[np.int64]
-    value: NDArray[np.float64]
+    metric: int
+    seq: int
+    settings_hash: str
+    state: bytes
 
 
 class Resume:
@@ -29,41 +50,136 @@ class Resume:
         self._engine = engine
 
     def metrics(self) -> Sequence[Mapping[Any, Any]]:
-        """All metrics, by id."""
-        with told_as_store_error(), self._engine.connect() as connection:
-            query = select(schema.metric).order_by(schema.metric.c.id)
-            return connection.execute(query).mappings().all()
+        """All metrics that are not deleted, by id."""
+        c = schema.metric.c
+        return self._all(select(schema.metric).where(c.deleted.is_(None)).order_by(c.id))
 
-    def snapshots(self) -> Iterator[tuple[int, int, bytes]]:
-        """(metric, seq, state) of every snapshot, read piece by piece."""
+    def generations(self) -> dict[tuple[str, str], int]:
+        """The last generation of every (name, labels) that was ever deleted."""
+        c = schema.metric.c
+        gone = select(c.name, c.labels, func.max(c.generation).label("last"))
+        rows = self._all(gone.where(c.deleted.is_not(None)).group_by(c.name, c.labels))
+        return {(row["name"], row["labels"]): row["last"] for row in rows}
+
+    def deleted(self) -> Sequence[Mapping[Any, Any]]:
+        """Deleted metrics of which data may be left (their deletion did not finish)."""
+        c = schema.metric.c
+        left = select(schema.sample.c.metric).where(schema.sample.c.metric == c.id).exists()
+        return self._all(select(schema.metric).where(c.deleted.is_not(None), left).order_by(c.id))
+
+    def snapshots(self) -> Iterator[State]:
+        """Every snapshot, metric by metric, each metric's newest first; read piece by piece."""
         c = schema.snapshot.c
-        with told_as_store_error(), self._engine.connect() as connection:
-            query = select(c.metric, c.seq, c.state).execution_options(yield_per=256)
-            for row in connection.execute(query):
-                yield row.metric, row.seq, row.state
+        query = select(c.metric, c.seq, c.settings_hash, c.state)
+        # Both descending: so the primary key gives them in order.
+        query = query.order_by(c.metric.desc(), c.seq.desc())
+        piecewise = {"yield_per": 256}
+        with (
+            told_as_store_error(),
+            self._engine.connect() as connection,
+            connection.execute(query, execution_options=piecewise) as found,
+        ):
+            for row in found:
+                yield State(row.metric, row.seq, row.settings_hash, row.state)
 
-    def learnt_after(self, metric: int, seq: int, chunk: int = 100_000) -> Iterator[Stored]:
-        """The samples after ``seq`` that a model learnt, in order, at most ``chunk`` at once."""
+    def snapshots_of(self, metric: int) -> list[State]:
+        """One metric's snapshots, the newest first."""
+        c = schema.snapshot.c
+        query = select(c.metric, c.seq, c.settings_hash, c.state)
+        rows = self._all(query.where(c.metric == metric).order_by(c.seq.desc()))
+        return [State(**row) for row in rows]
+
+    def replay(
+        self, metric: Ints, seq: Ints, chunk: int = 100_000
+    ) -> Generator[NDArray[np.void], None, None]:
+        """Samples that were learnt, of all these metrics, after each one's ``seq``.
+
+        Rows of `REPLAYED` (event >= 0), ordered by metric and seq; at most ``chunk`` at once.
+        Cost: one query, O(metrics log stored + rows).
+        """
+        c, after = schema.sample.c, _AFTER.c
+        query = (
+            select(c.metric, c.seq, c.timestamp, c.value, c.event)
+            .select_from(_AFTER)
+            .join(schema.sample, (c.metric == after.metric) & (c.seq > after.seq))
+            .where(c.event >= 0)
+            .order_by(c.metric, c.seq)
+        )
+        if not len(metric):
+            return
+        with told_as_store_error(), self._engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {_AFTER.name}")
+            _AFTER.create(connection, checkfirst=False)
+            rows = zip(metric.tolist(), seq.tolist(), strict=True)
+            connection.execute(_AFTER.insert(), [{"metric": m, "seq": s} for m, s in rows])
+            yield from _chunks(connection, query, chunk)
+            connection.rollback()
+
+    def samples_after(self, metric: int, seq: int, limit: int) -> NDArray[np.void]:
+        """The next ``limit`` samples of a metric after ``seq``, whatever became of them.
+
+        Rows of `REPLAYED`; event -1: will never be scored, -2: waits to be.
+        """
         c = schema.sample.c
         query = (
-            select(c.timestamp, c.value)
-            .where(c.metric == metric, c.seq > seq, c.event.is_not(None))
+            select(c.metric, c.seq, c.timestamp, c.value, func.coalesce(c.event, _UNSCORED))
+            .where(c.metric == metric, c.seq > seq)
             .order_by(c.seq)
-            .execution_options(yield_per=chunk)
+            .limit(limit)
         )
         with told_as_store_error(), self._engine.connect() as connection:
-            for rows in connection.execute(query).partitions():
-                times, values = zip(*rows, strict=True)
-                yield Stored(np.array(times, np.int64), np.array(values, np.float64))
+            return _columns(connection.execute(query).all())
 
     def open_events(self) -> Sequence[Mapping[Any, Any]]:
         """Events that are not over."""
-        with told_as_store_error(), self._engine.connect() as connection:
-            return (
-                connection.execute(select(schema.event).where(schema.event.c.open)).mappings().all()
-            )
+        return self._all(select(schema.event).where(schema.event.c.open))
+
+    def held(self) -> Sequence[Mapping[Any, Any]]:
+        """Samples that wait in the reorder window, by metric and time."""
+        c = schema.held.c
+        return self._all(select(schema.held).order_by(c.metric, c.timestamp))
+
+    def deliveries(self) -> Sequence[Mapping[Any, Any]]:
+        """How far every sender that counts has been taken."""
+        return self._all(select(schema.delivery))
 
     def last_event(self) -> int:
         """The largest event id given so far; 0 before the first."""
+        return self._largest(schema.event.c.id)
+
+    def last_metric(self) -> int:
+        """The largest metric id given so far, deleted ones too; 0 before the first."""
+        return self._largest(schema.metric.c.id)
+
+    def last_position(self) -> int:
+        """The largest outbox position given so far; 0 before the first."""
+        # Rows that everybody has read are pruned; who has read them knows how far they went.
+        ours, theirs = schema.outbox.c.id, schema.subscriber.c.position
+        return max(self._largest(ours), self._largest(theirs))
+
+    def _largest(self, column: Column[Any]) -> int:
         with told_as_store_error(), self._engine.connect() as connection:
-            return connection.execute(select(func.max(schema.event.c.id))).scalar() or 0
+            return connection.execute(select(func.max(column))).scalar() or 0
+
+    def _all(self, query: Select[Any]) -> Sequence[Mapping[Any, Any]]:
+        with told_as_store_error(), self._engine.connect() as connection:
+            return connection.execute(query).mappings().all()
+
+
+def _chunks(connection: Connection, query: Select[Any], chunk: int) -> Iterator[NDArray[np.void]]:
+    with connection.execute(query, execution_options={"yield_per": chunk}) as found:
+        for rows in found.partitions():
+            yield _columns(rows)
+
+
+def _columns(rows: Sequence[Any]) -> NDArray[np.void]:
+    return np.fromiter(map(tuple, rows), REPLAYED, len(rows))
+
+
+_AFTER = Table(
+    "replay_after",
+    MetaData(),
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    prefixes=["TEMPORARY"],
+)

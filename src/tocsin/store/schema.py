@@ -20,19 +20,34 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["VERSION", "event", "metadata", "metric", "sample", "snapshot", "version"]
+__all__ = [
+    "WAITING",
+    "annotation",
+    "delivery",
+    "event",
+    "held",
+    "late",
+    "metadata",
+    "metric",
+    "outbox",
+    "owner",
+    "refusal",
+    "sample",
+    "snapshot",
+    "subscriber",
+]
 
-#: Version of everything below; a database of a newer one is refused.
-VERSION: Final = 1
+#: In `sample.event`: stored, and still to be scored (NULL: will never be scored).
+WAITING: Final = -2
 
 metadata = MetaData()
 
-version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
-
+# A row stays when its metric is deleted (`deleted` is set): it remembers the generation, and
+# results that are still on their way find that they belong to nobody.
 metric = Table(
     "metric",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("uid", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     # Canonical JSON: keys sorted, no spaces.
@@ -41,20 +56,36 @@ metric = Table(
     Column("title", Text, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("status", Text, nullable=False),
+    # Why it is in this status (a code), in words, and when that is looked at again.
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("deadline", BigInteger),
+    # Failures in a row: what the back-off grows with.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # JSON of what was chosen for this metric alone, over configuration and rules.
+    Column("settings", Text),
+    Column("model", Text),
+    Column("likelihood", Text),
     Column("last_seq", BigInteger, nullable=False),
     Column("last_timestamp", BigInteger),
     Column("last_value", Double),
+    # Everything up to this seq is scored, or will never be.
+    Column("scored_seq", BigInteger, nullable=False, server_default="0"),
+    # The state knows nothing of samples up to this seq: it was reset there.
+    Column("learns_after", BigInteger, nullable=False, server_default="0"),
     Column("anomaly_score", Double),
     Column("created", BigInteger, nullable=False),
+    Column("deleted", BigInteger),
     UniqueConstraint("name", "labels", "generation"),
 )
 
 # Times rise with seq in every metric, so the primary key finds times too (by bisection), and a
-# second index, which would double the writing, is not needed.
+# second index, which would double the writing, is not needed. On PostgreSQL it is partitioned by
+# month of `timestamp`, which is therefore part of its primary key there (see postgresql.py).
 sample = Table(
     "sample",
     metadata,
-    Column("metric", ForeignKey("metric.id"), primary_key=True, autoincrement=False),
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
@@ -65,17 +96,57 @@ sample = Table(
     Column("expected", Double),
     Column("lower", Double),
     Column("upper", Double),
-    # Code of the event state; NULL: the sample was stored without being scored or learnt.
+    # Code of the event state; NULL: stored without being scored or learnt; -2: see `WAITING`.
     Column("event", SmallInteger),
     sqlite_with_rowid=False,
 )
 
+# Samples that came too late to be scored, where the policy is to keep them.
+late = Table(
+    "late",
+    metadata,
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    Column("arrived", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Samples that wait in the reorder window for older ones.
+held = Table(
+    "held",
+    metadata,
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    Column("arrived", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The quarantine's book: refused samples by metric and reason, with the last of them.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    # Text: the value may be what no number column holds.
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# States of models; the last few of each metric are kept.
 snapshot = Table(
     "snapshot",
     metadata,
     Column("metric", ForeignKey("metric.id"), primary_key=True, autoincrement=False),
     # The state is the one after this sample.
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    # Of the settings that the state was learnt with.
+    Column("settings_hash", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),
 )
 
@@ -97,4 +168,67 @@ event = Table(
     Column("samples", BigInteger, nullable=False),
     Index("event_start", "start", "id"),
     Index("event_metric_start", "metric", "start"),
+)
+
+# What people said about a stretch of time: a note, or a label that a model may act on.
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("metric", ForeignKey("metric.id"), nullable=False),
+    Column("event", BigInteger),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    # "note", "anomaly", "not_anomaly" or "known_change".
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Index("annotation_metric_start", "metric", "start"),
+)
+
+# One row a commit: which results it made. The results themselves are in `sample`.
+outbox = Table(
+    "outbox",
+    metadata,
+    # The position that subscribers count in; rises, gaps are possible.
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    # How many samples.
+    Column("count", BigInteger, nullable=False),
+    # Triples of int64 (little-endian): metric id, first seq, last seq.
+    Column("ranges", LargeBinary, nullable=False),
+    # Events as they stood after the commit: JSON list of rows of `event`.
+    Column("events", Text, nullable=False),
+)
+
+# How far each named subscriber has confirmed; the name "": up to where the outbox was pruned.
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+)
+
+# How far each sender that counts its batches has been taken, and what the last was answered.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # JSON: accepted, duplicates, rejected [[index, code, detail], …].
+    Column("receipt", Text, nullable=False),
+    Index("delivery_at", "at"),
+)
+
+# Who may write: the newest start. Whoever started before finds its number gone.
+owner = Table(
+    "owner",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("epoch", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
 )

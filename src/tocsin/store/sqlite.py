@@ -1,0 +1,172 @@
+"""SQLite: one file, in WAL mode, for one process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
+from sqlalchemy import URL, create_engine, event, select
+from sqlalchemy.dialects import sqlite
+
+from tocsin.errors import ConfigurationError, StartError
+from tocsin.store import schema
+from tocsin.store.bulk import RESULTS, UNSCORED, PositionColumns, SampleColumns
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["SqliteBulk", "connect", "file_of", "for_upgrade", "lock_file"]
+
+
+def file_of(url: URL) -> Path:
+    """The file of a ``sqlite:///`` URL. Errors: `ConfigurationError` when there is none."""
+    if url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "database: SQLite in memory would lose everything at the end; "
+            "give sqlite:///path/to/tocsin.db"
+        )
+    return Path(str(url.database))
+
+
+def connect(url: URL, busy_s: float) -> Engine:
+    """An engine whose commits are on the disk when they return."""
+    engine = create_engine(url, connect_args={"timeout": busy_s})
+    event.listen(engine, "connect", _pragmas)
+    return engine
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL syncs the log at every commit: what was acknowledged outlives a power cut. It is paid
+    # once per group of batches, not once per sample.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def for_upgrade(engine: Engine) -> Engine:
+    """An engine on the same file for changing its schema: all of it or nothing."""
+    own = create_engine(engine.url)
+    event.listen(own, "connect", _plain)
+    event.listen(own, "begin", _begin)
+    return own
+
+
+def _plain(connection: Any, _record: object) -> None:
+    # The driver would commit before every CREATE; and tables are replaced while others refer
+    # to them, so foreign keys are not looked at.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=OFF")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class SqliteBulk:
+    """Rows go to the driver as tuples, many at once; it stores NaN as NULL by itself."""
+
+    #: No lock: the file is locked against other processes while it is open for writing.
+    epoch = select(schema.owner.c.epoch)
+
+    def prepare(self, engine: Engine, samples: SampleColumns) -> None:
+        """Nothing to make."""
+
+    def forget_partitions(self) -> None:
+        """There are none."""
+
+    def insert(self, connection: Connection, samples: SampleColumns) -> None:
+        """Add new rows of `sample`."""
+        keys = (samples.metric, samples.seq, samples.timestamp, samples.value)
+        lists = [column.tolist() for column in keys]
+        rows = list(zip(*lists, *_results(samples), strict=True))
+        connection.exec_driver_sql(_INSERT, rows)
+
+    def rescore(self, connection: Connection, samples: SampleColumns) -> None:
+        """Set the results of rows of `sample` that are there."""
+        keys = samples.metric.tolist(), samples.seq.tolist()
+        rows = list(zip(*_results(samples), *keys, strict=True))
+        connection.exec_driver_sql(_RESCORE, rows)
+
+    def move(self, connection: Connection, positions: PositionColumns) -> None:
+        """Set the positions of rows of `metric`."""
+        columns = [getattr(positions, name).tolist() for name in _MOVING]
+        rows = list(zip(*columns, positions.id.tolist(), strict=True))
+        connection.exec_driver_sql(_MOVE, rows)
+
+    def upsert(self, table: Any) -> Any:
+        """An INSERT that can say what to do when the row is there."""
+        return sqlite.insert(table)
+
+
+def _results(samples: SampleColumns) -> list[list[Any]]:
+    codes: list[int | None] = samples.scored["event"].tolist()
+    if np.any(samples.scored["event"] == UNSCORED):
+        codes = [None if code == UNSCORED else code for code in codes]
+    return [*(samples.scored[name].tolist() for name in RESULTS), codes]
+
+
+_MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
+_INSERT: Final = f"INSERT INTO sample VALUES ({', '.join('?' * 12)})"
+_RESCORE: Final = (
+    f"UPDATE sample SET {', '.join(f'{name} = ?' for name in (*RESULTS, 'event'))} "
+    "WHERE metric = ? AND seq = ?"
+)
+_MOVE: Final = f"UPDATE metric SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ?"
+
+
+@contextmanager
+def lock_file(file: Path) -> Iterator[None]:
+    """Hold a database file for this process; a folder that is missing is made.
+
+    Errors: `StartError` when another process holds it or the folder cannot be written.
+    """
+    # Resolved: there may be several names for one file.
+    beside = file.resolve().with_name(file.resolve().name + ".lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = beside.open("a+")
+    except OSError as error:
+        raise StartError(
+            f"cannot write to {file.parent}: {error.strerror}; choose another folder with --data"
+        ) from error
+    with handle:
+        if not _locked(handle):
+            handle.seek(0)
+            who = handle.read().strip() or "unknown"
+            raise StartError(
+                f"{file} is in use by another tocsin (process {who}); "
+                "stop it, or choose another folder with --data"
+            )
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _locked(handle: IO[str]) -> bool:
+        handle.seek(2**20)  # beyond the text, which stays readable to others
+        try:
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _locked(handle: IO[str]) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
