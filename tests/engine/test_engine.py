@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from tests.signals import calm_then_spike
 from tocsin import Detector
 from tocsin.config import Config
 from tocsin.engine.batch import Batch
+from tocsin.engine.committed import Committed
 from tocsin.engine.engine import Engine
 from tocsin.engine.queue import Queue
-from tocsin.engine.scoring import Committed
 from tocsin.errors import QueueFullError, StoreError
 from tocsin.samples import SECOND_NS, Metric, Samples
 from tocsin.store.commits import Commit, Writer
@@ -30,7 +30,7 @@ VALUES = calm_then_spike(700, 60)
 @contextmanager
 def engine_on(folder: Path, **options: Any) -> Iterator[Engine]:
     database = open_database(f"sqlite:///{folder / 'tocsin.db'}", busy_s=0.1)
-    engine = Engine(database, msgspec.structs.replace(Config(), **options))
+    engine = Engine(database, msgspec.structs.replace(Config(data=str(folder)), **options))
     engine.start()
     try:
         yield engine
@@ -39,10 +39,18 @@ def engine_on(folder: Path, **options: Any) -> Iterator[Engine]:
         database.dispose()
 
 
-def batch(values: list[float], first: int = 0, name: str = "m") -> Batch:
+def batch(
+    values: list[float], first: int = 0, name: str = "m", sender: str = "", bulk: bool = False
+) -> Batch:
     times = START + np.arange(first, first + len(values), dtype=np.int64) * SECOND_NS
     column = np.zeros(len(values), dtype=np.int64)
-    return Batch([Metric.of(name)], Samples(column, times, np.array(values)), "test")
+    return Batch(
+        [Metric.of(name)],
+        Samples(column, times, np.array(values)),
+        "test",
+        sender=sender,
+        bulk=bulk,
+    )
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
@@ -82,24 +90,21 @@ def test_batches_of_any_size_give_the_same_bits(tmp_path: Path) -> None:
     assert scores(tmp_path) == undisturbed(VALUES)
 
 
-def test_a_commit_that_fails_changes_nothing(
+def test_a_commit_that_fails_is_repeated_until_it_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine_on(tmp_path) as engine:
         engine.submit(batch(VALUES[:701])).result(30)
-        events = rows(tmp_path, "select * from event")
-        assert events  # the spike has begun
+        assert rows(tmp_path, "select * from event")  # the spike has begun
         monkeypatch.setattr(Writer, "commit", _refuse)
-        for _ in range(2):
-            failing = engine.submit(batch(VALUES[701:], 701))
-            new = engine.submit(batch([1.0], name="new"))
-            for receipt in (failing, new):
-                with pytest.raises(StoreError):
-                    receipt.result(30)
-        assert engine.trouble
+        waiting = [engine.submit(batch(VALUES[701:], 701)), engine.submit(batch([1.0], name="new"))]
+        again = [engine.submit(batch(VALUES[701:], 701)), engine.submit(batch([1.0], name="new"))]
+        _until(lambda: engine.trouble is not None)
+        assert engine.trouble == "the disk is full"
+        assert not any(receipt.done() for receipt in waiting + again)
         monkeypatch.undo()
-        assert engine.submit(batch(VALUES[701:], 701)).result(30).accepted == len(VALUES) - 701
-        assert engine.submit(batch([1.0], name="new")).result(30).accepted == 1
+        assert [receipt.result(30).accepted for receipt in waiting] == [len(VALUES) - 701, 1]
+        assert [receipt.result(30).duplicates for receipt in again] == [len(VALUES) - 701, 1]
         assert engine.trouble is None
     assert scores(tmp_path) == undisturbed(VALUES)
     ids = [event[0] for event in rows(tmp_path, "select id from event order by id")]
@@ -110,8 +115,36 @@ def test_a_commit_that_fails_changes_nothing(
     ]
 
 
-def _refuse(_writer: Writer, _what: Commit) -> None:
+def _refuse(_writer: Writer, _what: Commit, *, again: bool) -> None:
     raise StoreError("the disk is full")
+
+
+def _until(true: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(600):
+        if true():
+            return
+        pause.wait(0.05)
+    pytest.fail("it did not come true within 30 s")
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, lost = Writer.commit, []
+
+    def write_and_fail(writer: Writer, what: Commit, *, again: bool = False) -> None:
+        real(writer, what, again=again)
+        if what.position and not again:
+            lost.append(what.position)
+            raise StoreError("the connection broke after the commit")
+
+    monkeypatch.setattr(Writer, "commit", write_and_fail)
+    with engine_on(tmp_path) as engine:
+        for at in range(0, len(VALUES), 100):
+            assert engine.submit(batch(VALUES[at : at + 100], at)).result(30).accepted
+    assert len(lost) == -(-len(VALUES) // 100)
+    assert scores(tmp_path) == undisturbed(VALUES)
 
 
 def test_there_may_be_only_so_many_metrics(tmp_path: Path) -> None:
@@ -152,13 +185,9 @@ def test_a_paused_metric_is_stored_but_not_scored(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_written_while_it_runs(tmp_path: Path) -> None:
-    with engine_on(tmp_path, snapshot_s=0.05) as engine:
+    with engine_on(tmp_path, snapshot_s=0.05, restart_s=1e-5) as engine:
         engine.submit(batch(VALUES[:10])).result(30)
-        until = threading.Event()
-        for _ in range(200):
-            if rows(tmp_path, "select seq from snapshot") == [(10,)]:
-                break
-            until.wait(0.05)
+        _until(lambda: rows(tmp_path, "select seq from snapshot") == [(10,)])
         assert rows(tmp_path, "select metric, seq from snapshot") == [(1, 10)]
 
 
@@ -217,7 +246,7 @@ def test_a_full_queue_pushes_back(size: int) -> None:
     with pytest.raises(QueueFullError):
         queue.put(batch([1.0]))
     assert len(queue) == size
-    assert len(queue.take(5, 0)) == 1
+    assert len(queue.take(5, 0).entries) == 1
     queue.put(batch([1.0]))
 
 
@@ -225,5 +254,47 @@ def test_the_queue_gives_what_has_arrived_up_to_a_size() -> None:
     queue = Queue(100)
     for size in (3, 4, 5):
         queue.put(batch([1.0] * size))
-    taken = [sum(len(entry.batch) for entry in queue.take(8, 0)) for _ in range(3)]
+    taken = [sum(len(entry.batch) for entry in queue.take(8, 0).entries) for _ in range(3)]
     assert taken == [7, 5, 0]
+
+
+def test_a_backlog_leaves_room_for_others() -> None:
+    queue = Queue(1_000)
+    for i in range(10):
+        queue.put(batch([1.0] * 40, 40 * i, sender="loader", bulk=True))
+    for name in ("a", "b"):
+        queue.put(batch([1.0] * 10, name=name, sender=name))
+    first = [entry.batch.sender for entry in queue.take(100, 0).entries]
+    assert first == ["a", "b", "loader", "loader"]
+    with pytest.raises(QueueFullError):
+        queue.put(batch([1.0] * 200, sender="loader", bulk=True))
+    queue.put(batch([1.0] * 200, sender="a"))
+
+
+def test_senders_take_turns() -> None:
+    queue = Queue(1_000)
+    for i in range(6):
+        queue.put(batch([1.0] * 10, 10 * i, sender="eager"))
+    queue.put(batch([1.0] * 10, sender="other"))
+    taken = [entry.batch.sender for entry in queue.take(30, 0).entries]
+    assert taken == ["eager", "other", "eager"]
+
+
+def test_a_stop_does_not_wait_for_ever_for_a_database_that_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.engine.committing._PATIENCE_S", 0.3)
+    with engine_on(tmp_path) as engine:
+        engine.submit(batch(VALUES[:100])).result(30)
+        monkeypatch.setattr(Writer, "commit", _refuse)
+        # More than may be under way at once: the engine's thread waits, too.
+        lost = [engine.submit(batch([float(i)], 100 + i)) for i in range(5)]
+        _until(lambda: engine.trouble is not None)
+        engine.stop()
+        for receipt in lost:
+            with pytest.raises(StoreError):
+                receipt.result(0)
+        monkeypatch.undo()
+    with engine_on(tmp_path) as engine:  # they were not acknowledged, and come again
+        assert engine.submit(batch(VALUES[:300])).result(30).accepted == 200
+    assert scores(tmp_path) == undisturbed(VALUES[:300])

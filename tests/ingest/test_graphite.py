@@ -34,6 +34,12 @@ def test_reads_names_tags_values_and_times() -> None:
     ]
 
 
+def test_what_is_not_finite_is_for_the_engine_to_refuse() -> None:
+    decoded = decode([b"a nan 1700000000", b"a -inf 1700000000"], NOW)
+    assert [str(value) for value in decoded.batch.samples.value] == ["nan", "-inf"]
+    assert not decoded.rejected
+
+
 def test_n_means_now() -> None:
     assert decode([b"a 1 N"], NOW).batch.samples.timestamp.tolist() == [NOW]
 
@@ -44,8 +50,6 @@ def test_a_bad_line_is_refused_by_itself_with_a_reason() -> None:
         b"a 1 1700000000 4": "bad_line",
         b"a x 1700000000": "bad_line",
         b"a 1_0 1700000000": "bad_line",
-        b"a nan 1700000000": "not_finite",
-        b"a -inf 1700000000": "not_finite",
         b"a 1 soon": "bad_timestamp",
         b"a 1 nan": "bad_timestamp",
         b"a 1 1700000000000": "bad_timestamp",

@@ -12,13 +12,23 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
-from tocsin.api import live, page, query, receive
+from tocsin.api import control, intake, live, notes, page, query, receive, subscribers
 from tocsin.api.access import need_token, not_from_elsewhere
 from tocsin.api.parts import Parts
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
-from tocsin.errors import BadInputError, QueueFullError, StoreError, TocsinError, TooLargeError
+from tocsin.errors import (
+    ActionRefusedError,
+    BadInputError,
+    ConfigurationError,
+    QueueFullError,
+    StoreError,
+    TocsinError,
+    TooLargeError,
+    UnknownMetricError,
+)
+from tocsin.publish.publishing import Publishing
 from tocsin.store.queries import Reader
 
 __all__ = ["make_app"]
@@ -28,13 +38,18 @@ _log: Final = structlog.get_logger("tocsin.api")
 #: Status, and after how many seconds to try again.
 _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
     BadInputError: (400, None),
+    ConfigurationError: (400, None),
+    UnknownMetricError: (404, None),
+    ActionRefusedError: (409, None),
     TooLargeError: (413, None),
     QueueFullError: (429, 1),
     StoreError: (503, 2),
 }
 
 
-def make_app(config: Config, engine: Engine, reader: Reader, hub: Hub) -> Litestar:
+def make_app(
+    config: Config, engine: Engine, reader: Reader, publishing: Publishing, hub: Hub
+) -> Litestar:
     """The application over the service's parts."""
     api = Router(
         "/api/v1",
@@ -44,13 +59,41 @@ def make_app(config: Config, engine: Engine, reader: Reader, hub: Hub) -> Litest
             query.show_metric,
             query.list_samples,
             query.list_events,
+            control.pause,
+            control.resume,
+            control.monitor,
+            control.unmonitor,
+            control.reset,
+            control.remove,
+            control.show_settings,
+            control.change_settings,
+            control.export,
+            control.import_,
+            control.clone,
+            notes.list_annotations,
+            notes.add_annotation,
+            notes.change_annotation,
+            notes.remove_annotation,
+            intake.list_refusals,
+            intake.list_late,
+            intake.show_source,
             live.follow,
+            subscribers.list_subscribers,
+            subscribers.confirm,
+            subscribers.forget,
         ],
         guards=[need_token],
     )
+    parts = {
+        "config": config,
+        "engine": engine,
+        "reader": reader,
+        "publishing": publishing,
+        "hub": hub,
+    }
     return Litestar(
         [api, live.healthz, live.own_metrics, page.index, page.chart_library, page.static],
-        state=Parts({"config": config, "engine": engine, "reader": reader, "hub": hub}),
+        state=Parts(parts),
         guards=[not_from_elsewhere],
         exception_handlers=dict.fromkeys(_STATUS, _told),
         after_exception=[_log_unexpected],

@@ -2,28 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from litestar import Response, get
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from tocsin.api.parts import Parts
+from tocsin.api.subscribers import find
+from tocsin.errors import BadInputError
 
 __all__ = ["follow", "healthz", "own_metrics"]
 
+#: The largest number that databases keep.
+_LARGEST: Final = 2**63 - 1
+
 Uids = Annotated[list[str] | None, QueryParameter(description="uids; default: all")]
+After = Annotated[
+    int | None, QueryParameter(ge=0, le=_LARGEST, description="go on after this position (an id)")
+]
+Named = Annotated[
+    str | None, QueryParameter(description="go on after what this subscriber has confirmed")
+]
+LastSeen = Annotated[
+    str | None, HeaderParameter(name="Last-Event-ID", description="as ?after=, and goes before it")
+]
 
 
 @get("/stream", summary="Live results (server-sent events)", media_type="text/event-stream")
-async def follow(state: Parts, metric: Uids = None) -> Stream:
-    """Every commit as a message ``{"samples": […], "events": […]}``, with metrics' uids.
+async def follow(
+    state: Parts,
+    metric: Uids = None,
+    after: After = None,
+    subscriber: Named = None,
+    last_event_id: LastSeen = None,
+) -> Stream:
+    """Every commit as messages ``{"samples": […], "events": […]}``, with metrics' uids.
 
-    A subscriber that does not keep up gets an event ``dropped`` with the reason, and is left.
+    The last message of a commit has the commit's position as its ``id``. Who comes back with it
+    (``Last-Event-ID`` or ``?after=``) gets everything that followed, then what comes, in order per
+    metric, at least once: (metric, seq) tells repeats. What is no longer kept is told as an event
+    ``gap``. Without a position it begins now, and one that does not keep up gets an event
+    ``dropped`` with the reason, and is left.
     """
-    messages = state.hub.subscribe(frozenset(metric) if metric else None)
+    if last_event_id:
+        after = _position(last_event_id)
+    elif after is None and subscriber is not None:
+        after = (await asyncio.to_thread(find, state, subscriber)).position
+    messages = state.hub.subscribe(frozenset(metric) if metric else None, after)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(messages, media_type="text/event-stream", headers=headers)
+
+
+def _position(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST:
+        return int(text)
+    raise BadInputError("Last-Event-ID: give back the id of the last message")
 
 
 @get("/healthz", summary="Whether samples can be taken", sync_to_thread=False)

@@ -14,12 +14,17 @@ from tocsin.samples import iso
 __all__ = [
     "EventOut",
     "EventsPage",
+    "LateOut",
+    "LatePage",
     "MetricOut",
     "MetricsPage",
     "ReceiptOut",
+    "RefusalOut",
+    "RefusalsOut",
     "RejectedOut",
     "SampleOut",
     "SamplesPage",
+    "SourceOut",
 ]
 
 Stored = Mapping[Any, Any]
@@ -32,12 +37,67 @@ class RejectedOut(msgspec.Struct):
     reason: str
 
 
-class ReceiptOut(msgspec.Struct):
-    """What became of the samples of a request; they are stored and scored."""
+class ReceiptOut(msgspec.Struct, omit_defaults=True):
+    """What became of the samples of a request: they are stored, and scored or about to be."""
 
     accepted: int
     duplicates: int
     rejected: list[RejectedOut]
+    #: Kept though they came too late to be scored.
+    late: int = 0
+
+
+class RefusalOut(msgspec.Struct):
+    """Refused samples of a metric by reason, with the last of them.
+
+    ``value`` is text: what is no number is one of the reasons.
+    """
+
+    reason: str
+    count: int
+    at: str
+    timestamp: str
+    value: str
+
+    @classmethod
+    def of(cls, row: Stored) -> RefusalOut:
+        """From a row of the table `refusal`."""
+        at, timestamp = iso(row["at"]), iso(row["timestamp"])
+        return cls(row["reason"], row["count"], at, timestamp, row["value"])
+
+
+class RefusalsOut(msgspec.Struct):
+    """All that was refused of a metric."""
+
+    refusals: list[RefusalOut]
+
+
+class LateOut(msgspec.Struct):
+    """A sample that came too late to be scored."""
+
+    timestamp: str
+    value: float
+    arrived: str
+
+    @classmethod
+    def of(cls, row: Stored) -> LateOut:
+        """From a row of the table `late`."""
+        return cls(iso(row["timestamp"]), row["value"], iso(row["arrived"]))
+
+
+class LatePage(msgspec.Struct):
+    """Some late samples, oldest first; ``cursor`` asks for the next ones, null: no more."""
+
+    samples: list[LateOut]
+    cursor: str | None
+
+
+class SourceOut(msgspec.Struct):
+    """How far a sender that counts its requests has been taken."""
+
+    source: str
+    position: int
+    at: str
 
 
 class ReadinessOut(msgspec.Struct):
@@ -54,9 +114,21 @@ class MetricOut(msgspec.Struct):
     name: str
     labels: dict[str, str]
     status: str
+    #: Why it is in this status (a code), and in words.
+    reason: str | None
+    detail: str | None
+    #: When a pause ends, or a metric in error is tried again.
+    deadline: str | None
+    #: Failures in a row.
+    failures: int
+    #: What it is watched with; null: it is not monitored.
+    model: str | None
+    likelihood: str | None
     generation: int
     created: str
     samples: int
+    #: Stored samples that wait to be scored.
+    lag: int
     last_timestamp: str | None
     last_value: float | None
     anomaly_score: float | None
@@ -70,9 +142,16 @@ class MetricOut(msgspec.Struct):
             name=row["name"],
             labels=json.loads(row["labels"]),
             status=row["status"],
+            reason=row["reason"],
+            detail=row["detail"],
+            deadline=_iso_or_none(row["deadline"]),
+            failures=row["failures"],
+            model=row["model"],
+            likelihood=row["likelihood"],
             generation=row["generation"],
             created=iso(row["created"]),
             samples=row["last_seq"],
+            lag=row["last_seq"] - row["scored_seq"],
             last_timestamp=_iso_or_none(row["last_timestamp"]),
             last_value=row["last_value"],
             anomaly_score=row["anomaly_score"],
@@ -104,7 +183,7 @@ class SampleOut(msgspec.Struct):
     expected: float | None
     lower: float | None
     upper: float | None
-    #: null: stored without being scored.
+    #: null: stored without being scored, or waits to be.
     event: str | None
 
     @classmethod
@@ -122,7 +201,7 @@ class SampleOut(msgspec.Struct):
             expected=row["expected"],
             lower=row["lower"],
             upper=row["upper"],
-            event=None if code is None else EVENT_CODES[code].value,
+            event=None if code is None or code < 0 else EVENT_CODES[code].value,
         )
 
 

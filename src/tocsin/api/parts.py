@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
+from tocsin.publish.publishing import Publishing
 from tocsin.store.queries import Reader
 
 __all__ = ["Parts"]
@@ -19,3 +20,4 @@ class Parts(State):
     engine: Engine
     reader: Reader
     hub: Hub
+    publishing: Publishing

@@ -14,7 +14,19 @@ from tocsin.errors import BadInputError
 from tocsin.ingest.moments import moment_ns
 from tocsin.store.queries import Row
 
-__all__ = ["list_events", "list_metrics", "list_samples", "show_metric"]
+__all__ = [
+    "Cursor",
+    "Limit",
+    "Moment",
+    "cursor_numbers",
+    "list_events",
+    "list_metrics",
+    "list_samples",
+    "metric_out",
+    "moment_of",
+    "show_metric",
+    "stored_metric",
+]
 
 _MOST: Final = 10_000
 #: The largest number that SQLite keeps.
@@ -33,16 +45,16 @@ def list_metrics(
     state: Parts, match: Match = None, limit: Limit = 1_000, cursor: Cursor = None
 ) -> MetricsPage:
     """Metrics, oldest first; ``match``: part of the name and labels, or a pattern with * and ?."""
-    after = _numbers(cursor, 1)[0] if cursor else 0
+    after = cursor_numbers(cursor, 1)[0] if cursor else 0
     rows = state.reader.metrics(match, after, limit + 1)
     more = str(rows[limit - 1]["id"]) if len(rows) > limit else None
-    return MetricsPage([_metric(state, row) for row in rows[:limit]], more)
+    return MetricsPage([metric_out(state, row) for row in rows[:limit]], more)
 
 
 @get("/metrics/{uid:str}", sync_to_thread=True, summary="One metric")
 def show_metric(state: Parts, uid: FromPath[str]) -> MetricOut:
     """One metric by its uid."""
-    return _metric(state, _find(state, uid))
+    return metric_out(state, stored_metric(state, uid))
 
 
 @get("/metrics/{uid:str}/samples", sync_to_thread=True, summary="Samples with their results")
@@ -57,10 +69,10 @@ def list_samples(
 ) -> SamplesPage:
     """Samples of a metric with start <= time < end, oldest (asc) or newest (desc) first."""
     rows = state.reader.samples(
-        _find(state, uid)["id"],
-        start=_moment("start", start),
-        end=_moment("end", end),
-        after=_numbers(cursor, 1)[0] if cursor else None,
+        stored_metric(state, uid)["id"],
+        start=moment_of("start", start),
+        end=moment_of("end", end),
+        after=cursor_numbers(cursor, 1)[0] if cursor else None,
         limit=limit + 1,
         order=order,
     )
@@ -78,11 +90,11 @@ def list_events(
     cursor: Cursor = None,
 ) -> EventsPage:
     """Events that touch start … end, newest first; ``metric``: a uid, a name, or name{labels}."""
-    before = _numbers(cursor, 2) if cursor else None
+    before = cursor_numbers(cursor, 2) if cursor else None
     rows = state.reader.events(
         metrics=state.reader.metric_ids(metric) if metric else None,
-        start=_moment("start", start),
-        end=_moment("end", end),
+        start=moment_of("start", start),
+        end=moment_of("end", end),
         before=(before[0], before[1]) if before else None,
         limit=limit + 1,
     )
@@ -91,18 +103,21 @@ def list_events(
     return EventsPage([EventOut.of(row) for row in rows[:limit]], more)
 
 
-def _metric(state: Parts, row: Row) -> MetricOut:
+def metric_out(state: Parts, row: Row) -> MetricOut:
+    """What is told of a metric, from its row."""
     return MetricOut.of(row, state.engine.readiness(row["id"]))
 
 
-def _find(state: Parts, uid: str) -> Row:
+def stored_metric(state: Parts, uid: str) -> Row:
+    """A metric's row. Errors: `NotFoundException`."""
     row = state.reader.metric(uid)
     if row is None:
         raise NotFoundException(f"no metric has the uid {uid[:40]!r}")
     return row
 
 
-def _moment(name: str, given: str | None) -> int | None:
+def moment_of(name: str, given: str | None) -> int | None:
+    """A time in nanoseconds from the parameter ``name``. Errors: `BadInputError`."""
     if given is None:
         return None
     try:
@@ -111,7 +126,8 @@ def _moment(name: str, given: str | None) -> int | None:
         raise BadInputError(f"{name}: {error}") from error
 
 
-def _numbers(cursor: str, count: int) -> list[int]:
+def cursor_numbers(cursor: str, count: int) -> list[int]:
+    """The ``count`` numbers that a cursor is made of. Errors: `BadInputError`."""
     parts = cursor.split(".")
     if len(parts) != count or not all(part.isascii() and part.isdigit() for part in parts):
         raise BadInputError("cursor: give back what the page before said")

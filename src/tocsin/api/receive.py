@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
 
 from litestar import Request, post
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import HeaderParameter
 
 from tocsin.api.models import ReceiptOut, RejectedOut
 from tocsin.api.parts import Parts
-from tocsin.engine.batch import Receipt
+from tocsin.engine.batch import Batch, Receipt
+from tocsin.engine.deliveries import KEY
+from tocsin.errors import BadInputError, StoreError
 from tocsin.ingest.http_json import PROTOCOL, Decoded, decode
 
 __all__ = ["receive"]
 
 #: Larger bodies are decoded beside the event loop, so that others need not wait.
 _LARGE: Final = 256 * 1024
+#: The longest name of a source or key.
+_LONGEST: Final = 200
+#: The largest number that a database keeps.
+_LARGEST: Final = 2**63 - 1
+
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=_LONGEST,
+        description="names this request alone: sent again within a day, it is answered the same "
+        "and has no other effect",
+    ),
+]
+Source = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Tocsin-Source",
+        min_length=1,
+        max_length=_LONGEST,
+        description="names a sender that counts its requests",
+    ),
+]
+Position = Annotated[
+    int | None,
+    HeaderParameter(
+        name="Tocsin-Position",
+        ge=0,
+        le=_LARGEST,
+        description="this request's number, larger than that of the one before, which must have "
+        "been answered: what is at or below the last position has no effect",
+    ),
+]
+Bulk = Annotated[
+    bool,
+    HeaderParameter(name="Tocsin-Bulk", description="part of a large load, which waits for others"),
+]
 
 _SAMPLE: Final = Schema(
     type=OpenAPIType.OBJECT,
@@ -62,15 +103,60 @@ class _Operation(Operation):
 
 
 @post("/samples", status_code=200, operation_class=_Operation, summary="Send samples")
-async def receive(request: Request[Any, Any, Any], state: Parts) -> ReceiptOut:
+async def receive(
+    request: Request[Any, Any, Any],
+    state: Parts,
+    key: Key = None,
+    source: Source = None,
+    position: Position = None,
+    bulk: Bulk = False,
+) -> ReceiptOut:
     """Store and score samples; answers after the commit. A bad sample is refused by itself.
+
+    A request without an answer may be sent again: samples that are stored are duplicates. With
+    an `Idempotency-Key`, or `Tocsin-Source` and `Tocsin-Position`, the answer is the same too.
 
     400: the body cannot be read; 413: it is too large; 429 and 503: send it again later.
     """
+    origin = _origin(key, source, position)
     decoded = await _decode(await request.body(), state.config.max_body_samples)
-    receipt = await asyncio.wrap_future(state.engine.submit(decoded.batch))
+    batch = replace(decoded.batch, sender=_sender(request, source), bulk=bulk, **origin)
+    receipt = await _committed(state, batch)
     state.engine.telemetry.refused(PROTOCOL, decoded.rejected)
     return _out(decoded.merged(receipt))
+
+
+async def _committed(state: Parts, batch: Batch) -> Receipt:
+    """The receipt; the samples may still be stored after an error: then they are duplicates.
+
+    Errors: `QueueFullError`, `StoreError` also when the commit takes too long.
+    """
+    receipt = asyncio.wrap_future(state.engine.submit(batch))
+    try:
+        return await asyncio.wait_for(asyncio.shield(receipt), state.config.answer_s)
+    except TimeoutError as error:
+        why = state.engine.trouble or "more arrives than can be stored"
+        raise StoreError(f"not stored within {state.config.answer_s:g} s: {why}") from error
+
+
+def _origin(key: str | None, source: str | None, position: int | None) -> dict[str, Any]:
+    """Under which name and number the request is remembered."""
+    if (source is None) != (position is None):
+        raise BadInputError("give both Tocsin-Source and Tocsin-Position, or neither")
+    if source is None:
+        return {} if key is None else {"source": KEY + key, "position": 1}
+    if key is not None:
+        raise BadInputError("give either Idempotency-Key or Tocsin-Source, not both")
+    if source.startswith(KEY):
+        raise BadInputError(f"Tocsin-Source must not begin with {KEY!r}")
+    return {"source": source, "position": position}
+
+
+def _sender(request: Request[Any, Any, Any], source: str | None) -> str:
+    """Who takes turns with others."""
+    if source is not None:
+        return f"source {source}"
+    return f"http {request.client.host}" if request.client else PROTOCOL
 
 
 async def _decode(body: bytes, most: int) -> Decoded:
@@ -81,4 +167,4 @@ async def _decode(body: bytes, most: int) -> Decoded:
 
 def _out(receipt: Receipt) -> ReceiptOut:
     rejected = [RejectedOut(r.index, r.reason) for r in receipt.rejected]
-    return ReceiptOut(receipt.accepted, receipt.duplicates, rejected)
+    return ReceiptOut(receipt.accepted, receipt.duplicates, rejected, receipt.late)

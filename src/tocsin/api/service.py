@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -19,8 +18,10 @@ from tocsin.api.listening import bind, bound_port
 from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
+from tocsin.errors import StoreError
 from tocsin.ingest import graphite, host
-from tocsin.store.database import database_file, lock, open_database
+from tocsin.publish.publishing import Publishing
+from tocsin.store.database import claim, place
 from tocsin.store.queries import Reader
 
 __all__ = ["serve"]
@@ -31,6 +32,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: How long requests that are under way may take when stopping.
 _GRACE_S: Final = 10
 _FORCED: Final = 130
+_LOOK_S: Final = 0.5
 
 
 def serve(config: Config, announce: Announce) -> None:
@@ -38,14 +40,12 @@ def serve(config: Config, announce: Announce) -> None:
 
     Errors: `StartError`, `ConfigurationError`, `StoreError`; nothing was changed then.
     """
-    file = database_file(config.url)
     with ExitStack() as stack:
         listening = stack.enter_context(_bound(config))
-        stack.enter_context(lock(file))
-        database = open_database(config.url, busy_s=config.busy_s)
-        stack.callback(database.dispose)
+        database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
         engine = Engine(database, config)
-        running = _Service(config, engine, Reader(database), listening, file, announce)
+        publishing = Publishing(database, engine.registry, engine.telemetry, config)
+        running = _Service(config, engine, Reader(database), publishing, listening, announce)
         asyncio.run(running.run())
 
 
@@ -85,15 +85,15 @@ class _Service:
         config: Config,
         engine: Engine,
         reader: Reader,
+        publishing: Publishing,
         listening: _Listening,
-        file: Path,
         announce: Announce,
     ) -> None:
         self._config = config
         self._engine = engine
         self._reader = reader
+        self._publishing = publishing
         self._listening = listening
-        self._file = file
         self._announce = announce
         self._graphite = graphite.Listener(engine)
         self._saved = 0
@@ -101,9 +101,10 @@ class _Service:
     async def run(self) -> None:
         """From start to clean stop."""
         stop = _stop_on_signals()
-        hub = Hub(self._engine.registry, asyncio.get_running_loop())
-        self._engine.listeners.append(hub.publish)
+        hub = Hub(self._publishing.feed, asyncio.get_running_loop())
+        self._engine.listeners.append(self._publishing.feed.publish)
         self._engine.start()
+        self._publishing.start()
         server = self._http(hub)
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
         watching: asyncio.Task[None] | None = None
@@ -116,10 +117,16 @@ class _Service:
             if server is not None:
                 await _until_started(server, serving)
             self._announce(self._ready_line())
-            await _first_of(stop, serving, watching)
+            await _first_of(stop, serving, watching, asyncio.create_task(self._until_over()))
         finally:
             await self._stop(hub, server, serving, watching)
         self._announce(self._last_line())
+
+    async def _until_over(self) -> None:
+        """Ends, with an error, when nothing will ever be stored again."""
+        while not self._engine.committing.over:
+            await asyncio.sleep(_LOOK_S)
+        raise StoreError(self._engine.trouble or "nothing can be stored any more")
 
     async def _stop(
         self,
@@ -139,11 +146,12 @@ class _Service:
             server.should_exit = True
             await serving
         self._saved = await asyncio.to_thread(self._engine.stop)
+        await asyncio.to_thread(self._publishing.stop)
 
     def _http(self, hub: Hub) -> _Server | None:
         if not self._listening.http:
             return None
-        app = make_app(self._config, self._engine, self._reader, hub)
+        app = make_app(self._config, self._engine, self._reader, self._publishing, hub)
         return _Server(
             uvicorn.Config(
                 app,
@@ -161,7 +169,7 @@ class _Service:
             told.append(f"page http://{_reached(address, self._listening.http)}/")
         if address := self._config.graphite_address:
             told.append(f"graphite {_reached(address, self._listening.graphite)}")
-        return f"tocsin is ready: {', '.join([*told, f'data {self._file}'])}"
+        return f"tocsin is ready: {', '.join([*told, f'data {place(self._config.url)}'])}"
 
     def _last_line(self) -> str:
         told = self._engine.telemetry

@@ -1,186 +1,161 @@
-"""The live stream: what was just committed, as server-sent events."""
+"""The live stream: results as they are committed, as server-sent events."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
-from tocsin.detect.result import EVENT_CODES
-from tocsin.engine.events import Changed
-from tocsin.engine.registry import Registry
-from tocsin.engine.scoring import Committed
-from tocsin.samples import iso
+from tocsin.errors import StoreError
+from tocsin.publish.delivery import Delivery, Gap, Item
+from tocsin.publish.feed import Feed, Subscription
+from tocsin.publish.messages import GapMessage, event_messages, sample_messages
 
 __all__ = ["Hub"]
 
 #: Samples in one message.
 _PIECE: Final = 500
-#: Messages that may wait for a subscriber.
-_WAITING: Final = 512
+#: Encoded messages that are kept for the next subscriber: some ten megabytes.
+_KEPT: Final = 64
 #: A comment this often keeps proxies from closing a quiet line.
 _ALIVE_S: Final = 15.0
-
-_NUMBERS: Final = (
-    "raw_score",
-    "likelihood",
-    "anomaly_score",
-    "alert_score",
-    "expected",
-    "lower",
-    "upper",
-)
-
-
-class _Subscriber:
-    def __init__(self, metrics: frozenset[str] | None) -> None:
-        self.metrics = metrics
-        self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.farewell = b""
-
-    def leave(self, reason: str) -> None:
-        """Say why, after dropping what waits."""
-        while not self.waiting.empty():
-            self.waiting.get_nowait()
-        self.farewell = b"event: dropped\n" + _message({"reason": reason})
-        self.waiting.put_nowait(None)
+#: Pause before a database that is gone is asked again.
+_AGAIN_S: Final = 1.0
 
 
 class Hub:
-    """Hands commits on to every subscriber; a slow one is dropped, the engine never waits."""
+    """Streams to any number of clients; neither the engine nor another client waits for one."""
 
-    def __init__(self, registry: Registry, loop: asyncio.AbstractEventLoop) -> None:
-        self._registry = registry
+    def __init__(self, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
+        self._feed = feed
         self._loop = loop
-        self._subscribers: set[_Subscriber] = set()
+        self._encoder = _Encoder()
+        self._news: set[asyncio.Event] = set()
         self._closed = False
 
-    def publish(self, committed: Committed) -> None:
-        """Called by the engine's thread after every commit. Free while nobody listens."""
-        if self._subscribers:
-            self._loop.call_soon_threadsafe(self._deliver, committed)
-
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, also those to come."""
         self._closed = True
-        for subscriber in list(self._subscribers):
-            self._drop(subscriber, "tocsin is stopping")
+        for news in self._news:
+            news.set()
 
-    async def subscribe(self, metrics: frozenset[str] | None) -> AsyncIterator[bytes]:
-        """Messages from now on, of all metrics or those with these uids."""
-        subscriber = _Subscriber(metrics)
-        self._subscribers.add(subscriber)
-        if self._closed:
-            self._drop(subscriber, "tocsin is stopping")
+    async def subscribe(
+        self, metrics: frozenset[str] | None = None, after: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Messages about all metrics or those with these uids.
+
+        ``after`` None: from now on, and one that is too slow is dropped with a message. Else all
+        that came after that position, first from the outbox, then live, however slow it is.
+        """
+        news = asyncio.Event()
+        subscription = self._feed.subscribe(
+            after, complete=after is not None, news=lambda: self._tell(news)
+        )
+        self._news.add(news)
         try:
-            yield b": welcome\n\n"
-            while True:
-                message = await _next(subscriber)
-                if message is None:
-                    yield subscriber.farewell
-                    return
+            yield _place("welcome", subscription.position)
+            async for message in self._follow(subscription, news, metrics):
                 yield message
         finally:
-            self._subscribers.discard(subscriber)
+            self._news.discard(news)
+            subscription.close()
 
-    def _deliver(self, committed: Committed) -> None:
-        everything = list(self._messages(committed, None)) if self._anybody_takes_all() else []
-        for subscriber in list(self._subscribers):
-            wanted = subscriber.metrics
-            mine = everything if wanted is None else list(self._messages(committed, wanted))
-            if subscriber.waiting.qsize() + len(mine) > _WAITING:
-                self._drop(subscriber, "too slow: messages were waiting")
-                continue
-            for message in mine:
-                subscriber.waiting.put_nowait(message)
+    def _tell(self, news: asyncio.Event) -> None:
+        # Called by other threads, perhaps while the loop ends.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(news.set)
 
-    def _anybody_takes_all(self) -> bool:
-        return any(subscriber.metrics is None for subscriber in self._subscribers)
+    async def _follow(
+        self, subscription: Subscription, news: asyncio.Event, metrics: frozenset[str] | None
+    ) -> AsyncIterator[bytes]:
+        said = self._loop.time()
+        while True:
+            news.clear()
+            if self._closed:
+                yield _dropped("tocsin is stopping", subscription.position)
+                return
+            item = subscription.ready()
+            if item is None and subscription.lost:
+                yield _dropped("too slow: messages were waiting", subscription.position)
+                return
+            for message in () if item is None else self._encoder.messages(item, metrics):
+                yield message
+                said = self._loop.time()
+                # A client that reads quickly must not keep the others waiting.
+                await asyncio.sleep(0)
+            if item is None:
+                await self._more(subscription, news)
+            if self._loop.time() - said >= _ALIVE_S:
+                yield _place("alive", subscription.position)
+                said = self._loop.time()
+            await asyncio.sleep(0)
 
-    def _drop(self, subscriber: _Subscriber, reason: str) -> None:
-        self._subscribers.discard(subscriber)
-        subscriber.leave(reason)
-
-    def _messages(self, committed: Committed, wanted: frozenset[str] | None) -> Iterator[bytes]:
-        uids = self._registry.uids
-        events = [
-            self._event(changed)
-            for changed in committed.events
-            if wanted is None or uids[changed.row] in wanted
-        ]
-        samples = self._samples(committed, wanted)
-        for start in range(0, max(len(samples), 1), _PIECE):
-            piece = samples[start : start + _PIECE]
-            if piece or events:
-                yield _message({"samples": piece, "events": events})
-            events = []
-
-    def _samples(self, committed: Committed, wanted: frozenset[str] | None) -> list[dict[str, Any]]:
-        scored = committed.scored
-        columns = (
-            committed.row.tolist(),
-            committed.seq.tolist(),
-            committed.timestamp.tolist(),
-            committed.value.tolist(),
-            scored["event"].tolist(),
-            *(scored[name].tolist() for name in _NUMBERS),
-        )
-        uids = self._registry.uids
-        return [
-            self._sample(row, seq, time, value, code, numbers)
-            for row, seq, time, value, code, *numbers in zip(*columns, strict=True)
-            if wanted is None or uids[row] in wanted
-        ]
-
-    def _sample(
-        self, row: int, seq: int, time: int, value: float, code: int, numbers: list[float]
-    ) -> dict[str, Any]:
-        return {
-            "metric": self._registry.uids[row],
-            "name": self._registry.metrics[row].name,
-            "labels": dict(self._registry.metrics[row].labels),
-            "seq": seq,
-            "timestamp": iso(time),
-            "value": value,
-            **dict(zip(_NUMBERS, numbers, strict=True)),
-            "event": None if code < 0 else EVENT_CODES[code].value,
-        }
-
-    def _event(self, changed: Changed) -> dict[str, Any]:
-        event, metric = changed.event, self._registry.metrics[changed.row]
-        return {
-            "id": changed.id,
-            "metric": self._registry.uids[changed.row],
-            "name": metric.name,
-            "labels": dict(metric.labels),
-            "start": iso(event.start),
-            "peak": iso(event.peak),
-            "end": iso(event.end),
-            "open": event.open,
-            "value": event.value,
-            "expected": _known(event.expected),
-            "lower": _known(event.lower),
-            "upper": _known(event.upper),
-            "likelihood": _known(event.likelihood),
-            "anomaly_score": _known(event.anomaly_score),
-            "samples": event.samples,
-        }
+    async def _more(self, subscription: Subscription, news: asyncio.Event) -> None:
+        """Get more from the outbox, or wait for news."""
+        if not subscription.behind:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), _ALIVE_S)
+            return
+        try:
+            await asyncio.to_thread(subscription.read)
+        except StoreError:
+            await asyncio.sleep(_AGAIN_S)
 
 
-def _known(number: float) -> float | None:
-    return None if math.isnan(number) else number
+class _Encoder:
+    """Items as messages; those for everybody are encoded once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, ...], bytes] = {}
+
+    def messages(self, item: Item, metrics: frozenset[str] | None) -> Iterator[bytes]:
+        """A commit in pieces; the last one carries its position."""
+        if isinstance(item, Gap):
+            yield _message(GapMessage.of(item), "gap", item.position)
+            return
+        mine = item.only(metrics)
+        for start in range(0, max(len(mine), 1), _PIECE):
+            if message := self._shared(mine, start) if metrics is None else _piece(mine, start):
+                yield message
+
+    def _shared(self, delivery: Delivery, start: int) -> bytes:
+        key = (delivery.position, delivery.done, start, delivery.missing)
+        message = self._kept.get(key)
+        if message is None:
+            message = self._kept[key] = _piece(delivery, start)
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return message
 
 
-async def _next(subscriber: _Subscriber) -> bytes | None:
-    try:
-        return await asyncio.wait_for(subscriber.waiting.get(), _ALIVE_S)
-    except TimeoutError:
-        return b": alive\n\n"
+def _piece(delivery: Delivery, start: int) -> bytes:
+    """Samples from ``start`` on; events with the last; empty: there is nothing to tell."""
+    last = start + _PIECE >= len(delivery)
+    told: dict[str, Any] = {
+        "samples": sample_messages(delivery, start, start + _PIECE),
+        "events": [*event_messages(delivery)] if last else [],
+    }
+    if last and delivery.missing:
+        told["missing"] = delivery.missing
+    if not any(told.values()):
+        return b""
+    return _message(told, position=delivery.position if last and delivery.ends else None)
 
 
-def _message(told: dict[str, Any]) -> bytes:
-    # NaN, which stands for "not known", becomes null.
-    return b"data: " + msgspec.json.encode(told) + b"\n\n"
+def _message(told: object, event: str = "", position: int | None = None) -> bytes:
+    # Not-a-number, which stands for "not known", becomes null.
+    name = f"event: {event}\n" if event else ""
+    place = "" if position is None else f"id: {position}\n"
+    return b"%bdata: %b\n\n" % ((name + place).encode(), msgspec.json.encode(told))
+
+
+def _dropped(reason: str, position: int) -> bytes:
+    return _message({"reason": reason}, "dropped", position)
+
+
+def _place(comment: str, position: int) -> bytes:
+    """Nothing but where the client is: it keeps the position and is told of no message."""
+    return f": {comment}\nid: {position}\n\n".encode()

@@ -21,10 +21,12 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"
     FUTURE = "future"
     PAST = "past"
+    TOO_OLD = "too_old"
     LATE = "late"
     CONFLICT = "conflict"
     TOO_MANY_METRICS = "too_many_metrics"
     NOT_STORED = "not_stored"
+    KEY_REUSED = "key_reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,14 @@ class Batch:
     samples: Samples
     #: Who brought it, for the counts: "http", "graphite", "host".
     protocol: str
+    #: A sender that counts its batches, and this one's number: what it sends again is answered
+    #: from the book of deliveries. None: it does not count.
+    source: str | None = None
+    position: int = 0
+    #: Who gets turns of its own where many send.
+    sender: str = ""
+    #: Part of a large load, which waits for others.
+    bulk: bool = False
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -61,3 +71,5 @@ class Receipt:
     accepted: int
     duplicates: int
     rejected: list[Rejection] = field(default_factory=list)
+    #: Kept, but too late to be scored.
+    late: int = 0

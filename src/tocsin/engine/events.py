@@ -1,4 +1,4 @@
-"""Events of all metrics: folded from scored rows, numbered, and undone if the commit fails."""
+"""Events of all metrics: folded from scored rows, and numbered."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Events:
     def __init__(self, last_id: int = 0) -> None:
         self._last_id = last_id
         self._open: dict[int, tuple[int, EventFold]] = {}
-        self._undo: tuple[int, dict[int, tuple[int, EventFold] | None]] = (last_id, {})
+        #: The last id that was given before this group.
+        self._before = last_id
 
     def resume(self, row: int, stored: Mapping[str, Any]) -> None:
         """Go on with an open event from the database."""
@@ -56,29 +57,32 @@ class Events:
         )
         self._open[row] = (stored["id"], EventFold(event))
 
+    def close(self, row: int) -> Changed | None:
+        """The metric's event is over, because its state is gone: as it ends; None: none is open."""
+        event_id, fold = self._open.pop(row, (0, EventFold()))
+        if fold.current is None:
+            return None
+        return Changed(event_id, row, replace(fold.current, open=False), new=False)
+
+    def take_ids(self, count: int) -> range:
+        """Ids for events that were made elsewhere."""
+        first, self._last_id = self._last_id + 1, self._last_id + count
+        return range(first, self._last_id + 1)
+
     def feed(
         self, rows: Ints, timestamp: Ints, value: Floats, scored: NDArray[np.void]
     ) -> list[Changed]:
         """Fold a group (each metric's samples in order) and say which events changed.
 
-        Cost: O(samples that belong to an event). `undo` takes the whole group back.
+        Cost: O(samples that belong to an event).
         """
-        self._undo = (self._last_id, {})
+        self._before = self._last_id
         told = np.flatnonzero(scored["event"] > 0)
         changed: list[Changed] = []
         for row in np.unique(rows[told]).tolist():
             mine = told[rows[told] == row]
             changed += self._feed_one(row, timestamp[mine], value[mine], scored[mine])
         return changed
-
-    def undo(self) -> None:
-        """Forget the last `feed`."""
-        self._last_id, before = self._undo
-        for row, kept in before.items():
-            if kept is None:
-                self._open.pop(row, None)
-            else:
-                self._open[row] = kept
 
     def _feed_one(
         self,
@@ -87,7 +91,7 @@ class Events:
         value: Floats,
         scored: NDArray[np.void],
     ) -> list[Changed]:
-        event_id, fold = self._keep(row)
+        event_id, fold = self._open.get(row, (0, EventFold()))
         known = fold.current
         seen: dict[int, Changed] = {}
         for event in fold.feed(timestamp, value, scored):
@@ -105,12 +109,5 @@ class Events:
             self._open[row] = (event_id, fold)
         return [replace(change, event=replace(change.event)) for change in seen.values()]
 
-    def _keep(self, row: int) -> tuple[int, EventFold]:
-        """The metric's fold, after noting a copy of it for `undo`."""
-        event_id, fold = self._open.get(row, (0, EventFold()))
-        copy = EventFold(replace(fold.current)) if fold.current else None
-        self._undo[1][row] = (event_id, copy) if copy else None
-        return event_id, fold
-
     def _is_new(self, event_id: int) -> bool:
-        return event_id > self._undo[0]
+        return event_id > self._before

@@ -1,111 +1,109 @@
-"""Which samples of a group are taken, and in which order: pure, over columns."""
+"""Which samples of a group are taken now, and in which order: pure, over columns."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.engine.batch import Reason
+from tocsin.engine.aside import Arranged, Aside
+from tocsin.engine.policy import Policy
+from tocsin.engine.reorder import rearrange
+from tocsin.engine.verdicts import REASONS, Group, Verdict, screen
+from tocsin.engine.walk import Known, LookUp, judge
 
-__all__ = ["REASONS", "Group", "Verdict", "arrange", "screen"]
+__all__ = [
+    "REASONS",
+    "Arranged",
+    "Aside",
+    "Group",
+    "Known",
+    "LookUp",
+    "Policy",
+    "Verdict",
+    "arrange",
+    "release",
+    "screen",
+]
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Verdicts = NDArray[np.int8]
-#: Looks values up that are stored at these (rising) times of a row.
-LookUp = Callable[[int, Sequence[int]], dict[int, float]]
+
+_NONE = Aside.empty()
 
 
-class Verdict(IntEnum):
-    """What becomes of one sample."""
-
-    ACCEPTED = 0
-    DUPLICATE = 1
-    NOT_FINITE = 2
-    FUTURE = 3
-    PAST = 4
-    TOO_MANY_METRICS = 5
-    LATE = 6
-    CONFLICT = 7
-
-
-#: How a refusal is counted and told.
-REASONS: Final = {
-    Verdict.NOT_FINITE: (Reason.NOT_FINITE, "the value is not a finite number"),
-    Verdict.FUTURE: (Reason.FUTURE, "the time lies too far ahead of this machine's clock"),
-    Verdict.PAST: (Reason.PAST, "the time is not after 1970-01-01T00:00:00Z"),
-    Verdict.TOO_MANY_METRICS: (
-        Reason.TOO_MANY_METRICS,
-        "there are already as many metrics as max_metrics allows",
-    ),
-    Verdict.LATE: (Reason.LATE, "older than the newest sample of this metric"),
-    Verdict.CONFLICT: (Reason.CONFLICT, "another value is stored for this metric and time"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The samples of several batches as columns, in order of arrival.
-
-    ``batch`` counts the batches; ``row`` is the metric's row, -1 when it has none.
-    """
-
-    batch: Ints
-    row: Ints
-    timestamp: Ints
-    value: Floats
-
-
-def screen(timestamp: Ints, value: Floats, newest: int) -> Verdicts:
-    """Judge samples by themselves: finite, and at a time that can be (not after ``newest``)."""
-    verdict = np.zeros(len(value), dtype=np.int8)
-    verdict[timestamp <= 0] = Verdict.PAST
-    verdict[timestamp > newest] = Verdict.FUTURE
-    verdict[~np.isfinite(value)] = Verdict.NOT_FINITE
-    return verdict
-
-
-def arrange(group: Group, verdict: Verdicts, position: NDArray[np.void], stored: LookUp) -> Ints:
-    """Put the samples in order per metric, and judge those that do not come after the last.
+def arrange(
+    group: Group,
+    verdict: Verdicts,
+    position: NDArray[np.void],
+    known: Known,
+    held: Aside = _NONE,
+    *,
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+    now: int = 0,
+) -> Arranged:
+    """Put samples in order per metric, and judge those that do not come after the last.
 
     Within a batch the samples of a metric are sorted by time; batches count as they arrived.
-    Marks refused ones in ``verdict``; returns the accepted samples' places, metric by metric.
+    ``position``: of each metric row, "timestamp" and "value" of the last sample taken; ``held``:
+    what waits from before; ``now``: the wall clock (ns). Marks refused ones in ``verdict``, and
+    changes nothing else. Errors: what the look-ups in ``known`` raise.
+    Cost: a sort; look-ups and a walk only for metrics with samples that are not news.
     """
     verdict[(verdict == Verdict.ACCEPTED) & (group.row < 0)] = Verdict.TOO_MANY_METRICS
+    if policy.window or len(held):
+        return rearrange(group, verdict, position, known, held, policy, now)
+    order = _in_order(group, verdict, position, known, policy)
+    columns = group.row[order], group.timestamp[order], group.value[order]
+    late = Aside.late(group, verdict, now) if policy.store_late else _NONE
+    return Arranged(*columns, held=_NONE, added=_NONE, dropped=_NONE, late=late)
+
+
+def release(
+    position: NDArray[np.void], known: Known, held: Aside, *, policy: Policy, now: int
+) -> Arranged:
+    """What is held no longer because enough time has passed, though nothing newer has come."""
+    nothing = np.empty(0, dtype=np.int8)
+    return arrange(Group.empty(), nothing, position, known, held, policy=policy, now=now)
+
+
+def _in_order(
+    group: Group, verdict: Verdicts, position: NDArray[np.void], known: Known, policy: Policy
+) -> Ints:
+    """Places of the samples that are taken, where none is held."""
     left = np.flatnonzero(verdict == Verdict.ACCEPTED)
-    keys = (group.timestamp[left], group.batch[left], group.row[left])
-    order = left[np.lexsort(keys)]
+    order: Ints = left[np.lexsort((group.timestamp[left], group.batch[left], group.row[left]))]
+    if _news(group, order, position).all():
+        return order
+    order = _without_repeats(group, order, verdict, position)
+    rows = group.row[order]
+    doubtful = np.unique(rows[~_news(group, order, position)])
+    low, high = np.searchsorted(rows, doubtful), np.searchsorted(rows, doubtful, side="right")
+    for start, stop in zip(low.tolist(), high.tolist(), strict=True):
+        judge(group, order[start:stop], verdict, position, known, policy)
+    taken: Ints = order[verdict[order] == Verdict.ACCEPTED]
+    return taken
+
+
+def _news(group: Group, order: Ints, position: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which samples come after the one before them of the same metric."""
     rows, times = group.row[order], group.timestamp[order]
-    if len(order):
-        before = np.concatenate([[0], times[:-1]])
-        first = np.concatenate([[True], rows[1:] != rows[:-1]])
-        before[first] = position["timestamp"][rows[first]]
-        for row in np.unique(rows[times <= before]):
-            low, high = np.searchsorted(rows, [row, row + 1])
-            _walk(group, order[low:high], verdict, position[row], stored)
-    accepted: Ints = order[verdict[order] == Verdict.ACCEPTED]
-    return accepted
+    before = np.empty_like(times)
+    before[1:] = times[:-1]
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = rows[1:] != rows[:-1]
+    before[first] = position["timestamp"][rows[first]]
+    news: NDArray[np.bool_] = times > before
+    return news
 
 
-def _walk(group: Group, places: Ints, verdict: Verdicts, position: np.void, stored: LookUp) -> None:
-    """Judge one metric's samples one by one, some of which are not news."""
-    times, values = group.timestamp[places].tolist(), group.value[places].tolist()
-    newest = int(position["timestamp"])
-    known = {newest: float(position["value"])}
-    old = sorted({time for time in times if time < newest})
-    if old:
-        known |= stored(int(group.row[places[0]]), old)
-    for place, time, value in zip(places.tolist(), times, values, strict=True):
-        if time > newest:
-            known[time] = value
-            newest = time
-        elif time not in known:
-            verdict[place] = Verdict.LATE
-        else:
-            same = known[time] == value
-            verdict[place] = Verdict.DUPLICATE if same else Verdict.CONFLICT
+def _without_repeats(
+    group: Group, order: Ints, verdict: Verdicts, position: NDArray[np.void]
+) -> Ints:
+    """Judge what has the time of the last sample taken: a whole batch that was sent again."""
+    last = position[["timestamp", "value"]][group.row[order]]
+    repeat = group.timestamp[order] == last["timestamp"]
+    places = order[repeat]
+    same = group.value[places] == last["value"][repeat]
+    verdict[places] = np.where(same, Verdict.DUPLICATE, Verdict.CONFLICT)
+    others: Ints = order[~repeat]
+    return others

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.result import Readiness
+from tocsin.engine.lifecycle import LEARNING, Action, Standing, Status, settled, step
 from tocsin.samples import Metric
 
-__all__ = ["NEVER", "Registry", "Status", "labels_json", "uid_of"]
+__all__ = ["NEVER", "Registry", "labels_json", "uid_of"]
 
 Ints = NDArray[np.int64]
 
@@ -26,26 +28,44 @@ _POSITION: Final = np.dtype(
         ("seq", "i8"),
         ("timestamp", "i8"),
         ("value", "f8"),
+        ("score", "f8"),
+        # Everything up to here is scored, or will never be.
+        ("scored_seq", "i8"),
+        # The state knows nothing of samples up to here.
+        ("learns_after", "i8"),
         ("snapshot_seq", "i8"),
+        # The place of the state: a lane and a slot in it; -1: none.
+        ("lane", "i4"),
+        ("slot", "i8"),
+        # Scored behind the commit.
+        ("slow", "?"),
+        # New samples are to be scored (and learnt).
         ("learns", "?"),
+        # In error: new samples wait.
+        ("waits", "?"),
+        # The state is being learnt anew: new samples wait, too.
+        ("relearns", "?"),
+        # Learnt enough for likelihoods: ``seen`` of ``needed`` samples.
         ("ready", "?"),
+        ("seen", "i8"),
+        ("needed", "i8"),
+        # The database knows the metric.
         ("stored", "?"),
+        # Rises with whatever makes results that are under way worthless.
+        ("epoch", "i8"),
     ]
 )
 
-
-class Status(StrEnum):
-    """What is being done with a metric."""
-
-    UNMONITORED = "unmonitored"
-    WARMING_UP = "warming_up"
-    ACTIVE = "active"
-    PAUSED = "paused"
-    ERROR = "error"
-
-
-#: A metric in one of these is scored, and learns.
-_LEARNING: Final = (Status.WARMING_UP, Status.ACTIVE)
+#: Fields that come from columns of the table `metric`, and what stands for NULL.
+_STORED: Final = (
+    ("id", "id", 0),
+    ("seq", "last_seq", 0),
+    ("scored_seq", "scored_seq", 0),
+    ("learns_after", "learns_after", 0),
+    ("timestamp", "last_timestamp", NEVER),
+    ("value", "last_value", np.nan),
+    ("score", "anomaly_score", np.nan),
+)
 
 
 def labels_json(metric: Metric) -> str:
@@ -62,22 +82,42 @@ def uid_of(metric: Metric, generation: int) -> str:
 
 
 class Registry:
-    """Rows 0, 1, 2 … of metrics, the same numbers as in the fleet.
+    """Rows 0, 1, 2 … of metrics; a deleted metric's row is not used again.
 
-    ``position`` has one record per row; its columns move on only after a commit.
+    ``position`` has one record per row. The engine's thread changes it; others may read.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rows: dict[Metric, int] = {}
+        self._of_id: dict[int, int] = {}
+        self._of_uid: dict[str, int] = {}
         self._position: NDArray[np.void] = np.zeros(16, dtype=_POSITION)
         self.metrics: list[Metric] = []
         self.uids: list[str] = []
-        self.status: list[str] = []
+        self.generations: list[int] = []
+        self.standings: list[Standing] = []
         self._next_id = 1
+        #: The last generation of metrics that were deleted.
+        self._gone: dict[Metric, int] = {}
 
     def __len__(self) -> int:
         return len(self.metrics)
+
+    @property
+    def live(self) -> int:
+        """How many metrics there are that are not deleted."""
+        return len(self._rows)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many metrics as there may be."""
+        return self.live >= self._limit
+
+    @property
+    def status(self) -> list[str]:
+        """The status of every metric that is not deleted."""
+        return [self.standings[row].status.value for row in list(self._rows.values())]
 
     @property
     def position(self) -> NDArray[np.void]:
@@ -89,41 +129,139 @@ class Registry:
         return np.array([self._rows.get(metric, -1) for metric in metrics], dtype=np.int64)
 
     def row_of_id(self, metric_id: int) -> int:
-        """The row of a stored metric's id. Ids rise with rows."""
-        return int(np.searchsorted(self.position["id"], metric_id))
+        """The row of a metric's id; -1 when it is not there (any more)."""
+        return self._of_id.get(metric_id, -1)
 
-    def add(self, metric: Metric) -> int:
+    def row_of_uid(self, uid: str) -> int:
+        """The row of a metric's uid; -1 when it is not there (any more)."""
+        return self._of_uid.get(uid, -1)
+
+    def add(self, metric: Metric, standing: Standing | None = None) -> int:
         """Give a new metric a row, or -1 when there are as many as there may be."""
-        if len(self.metrics) >= self._limit:
+        if self.full:
             return -1
-        row = self._append(metric, uid_of(metric, 1), Status.WARMING_UP, self._next_id)
+        generation = self._gone.get(metric, 0) + 1
+        begins = standing or Standing(Status.WARMING_UP)
+        row = self._append(metric, generation, begins, self._next_id)
         self._position[row]["timestamp"] = NEVER
+        self._position[row]["value"] = self._position[row]["score"] = np.nan
         return row
 
-    def restore(self, stored: Mapping[str, Any]) -> int:
-        """Give a metric from the database a row. Feed them by rising id."""
-        metric = Metric.of(stored["name"], json.loads(stored["labels"]))
-        row = self._append(metric, stored["uid"], stored["status"], stored["id"])
+    def restore(self, stored: Sequence[Mapping[Any, Any]]) -> None:
+        """Give metrics from the database rows, in this order. Cost: some µs each."""
+        first = len(self.metrics)
+        self._make_room(first + len(stored))
+        records = self._position[first : first + len(stored)]
+        for name, column, missing in _STORED:
+            values = [told[column] for told in stored]
+            records[name] = [missing if value is None else value for value in values]
+        records["lane"], records["stored"] = -1, True
+        for told in stored:
+            self._name(
+                Metric.of(told["name"], json.loads(told["labels"])),
+                told["uid"],
+                told["generation"],
+                Standing(
+                    Status(told["status"]),
+                    told["reason"],
+                    told["detail"],
+                    told["deadline"],
+                    told["failures"],
+                ),
+                told["id"],
+            )
+
+    def restore_one(self, stored: Mapping[Any, Any]) -> int:
+        """Give one metric from the database a row, which is returned."""
+        self.restore([stored])
+        return len(self.metrics) - 1
+
+    def reserve(self, metric: Metric) -> tuple[int, int]:
+        """An id and a generation that nobody else gets, for a metric that is made elsewhere."""
+        metric_id, generation = self._next_id, self._gone.get(metric, 0) + 1
+        self._next_id += 1
+        self._gone[metric] = generation
+        return metric_id, generation
+
+    def remember_deleted(self, metric: Metric, generation: int) -> None:
+        """A deleted metric's generation must not be given again."""
+        self._gone[metric] = max(generation, self._gone.get(metric, 0))
+
+    def ids_after(self, last: int) -> None:
+        """New metrics get ids after this one."""
+        self._next_id = max(self._next_id, last + 1)
+
+    def remove(self, row: int) -> None:
+        """Forget a deleted metric; its name may come again as a new generation."""
+        metric, metric_id = self.metrics[row], int(self._position[row]["id"])
+        self.remember_deleted(metric, self.generations[row])
+        del self._rows[metric], self._of_id[metric_id], self._of_uid[self.uids[row]]
+        self.put(row, step(self.standings[row], Action.DELETE))
+
+    def put(self, row: int, standing: Standing) -> dict[str, Any]:
+        """Set a row's standing, and what follows from it; returns what the database is told."""
+        self.standings[row] = standing
         record = self._position[row]
-        record["seq"], record["stored"] = stored["last_seq"], True
-        record["ready"] = stored["status"] == Status.ACTIVE
-        last, value = stored["last_timestamp"], stored["last_value"]
-        record["timestamp"] = NEVER if last is None else last
-        record["value"] = np.nan if value is None else value
-        return row
+        record["learns"] = standing.status in LEARNING
+        record["waits"] = standing.status == Status.ERROR
+        return {
+            "id": int(record["id"]),
+            "status": standing.status.value,
+            "reason": standing.reason,
+            "detail": standing.detail,
+            "deadline": standing.deadline,
+            "failures": standing.failures,
+        }
 
-    def _append(self, metric: Metric, uid: str, status: str, metric_id: int) -> int:
+    def step(self, row: int, action: Action, **told: Any) -> dict[str, Any]:
+        """Do what `lifecycle.step` says; a metric that has learnt enough is active at once.
+
+        Errors: `ActionRefusedError`, `MetricNotActiveError`; nothing has changed then.
+        """
+        standing = step(self.standings[row], action, **told)
+        status = settled(standing.status, bool(self._position[row]["ready"]))
+        return self.put(row, replace(standing, status=status))
+
+    def note_readiness(self, row: int, readiness: Readiness) -> bool:
+        """Note how far a row's warm-up is; says whether it is over since now."""
+        record = self._position[row]
+        before = bool(record["ready"])
+        record["seen"], record["needed"] = readiness.seen, readiness.needed
+        record["ready"] = readiness.ready
+        return readiness.ready and not before
+
+    def readiness(self, row: int) -> Readiness:
+        """How far a row's warm-up is."""
+        record = self._position[row]
+        return Readiness(int(record["seen"]), int(record["needed"]))
+
+    def _append(self, metric: Metric, generation: int, standing: Standing, metric_id: int) -> int:
         row = len(self.metrics)
-        if row == len(self._position):
-            self._position = np.concatenate([self._position, np.zeros_like(self._position)])
+        self._make_room(row + 1)
         record = self._position[row]
-        record["id"], record["learns"] = metric_id, status in _LEARNING
-        self._next_id = metric_id + 1
-        self._rows[metric] = row
-        self.uids.append(uid)
-        self.status.append(status)
-        self.metrics.append(metric)  # last: from here on other threads see the row
+        record["id"], record["lane"] = metric_id, -1
+        self._name(metric, uid_of(metric, generation), generation, standing, metric_id)
         return row
+
+    def _make_room(self, rows: int) -> None:
+        if rows > len(self._position):
+            more = np.zeros(max(rows, 2 * len(self._position)), dtype=_POSITION)
+            more[: len(self._position)] = self._position
+            self._position = more
+
+    def _name(
+        self, metric: Metric, uid: str, generation: int, standing: Standing, metric_id: int
+    ) -> None:
+        """Make the next row this metric's."""
+        row = len(self.metrics)
+        self._next_id = max(self._next_id, metric_id + 1)
+        self._rows[metric], self._of_id[metric_id], self._of_uid[uid] = row, row, row
+        self.uids.append(uid)
+        self.generations.append(generation)
+        self.standings.append(standing)
+        self._position["learns"][row] = standing.status in LEARNING
+        self._position["waits"][row] = standing.status == Status.ERROR
+        self.metrics.append(metric)  # last: from here on other threads see the row
 
     def new_rows(self, rows: Ints, now: int) -> list[dict[str, Any]]:
         """What the database must hold of those rows that it does not know yet."""
@@ -137,8 +275,10 @@ class Registry:
             "name": metric.name,
             "labels": labels_json(metric),
             "title": str(metric),
-            "generation": 1,
-            "status": self.status[row],
+            "generation": self.generations[row],
+            "status": self.standings[row].status.value,
+            "reason": self.standings[row].reason,
+            "detail": self.standings[row].detail,
             "last_seq": 0,
             "created": now,
         }

@@ -1,105 +1,237 @@
-"""One group of batches from arrival to commit; the only place where states change."""
+"""One group of batches from arrival to what is to be committed; the engine's thread alone."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from tocsin.detect.fleet import Fleet
-from tocsin.detect.result import RESULT
-from tocsin.engine.batch import Batch, Receipt, Rejection
+from tocsin.detect.settings import Settings
+from tocsin.engine.aside import Arranged, Aside
+from tocsin.engine.batch import Batch, Receipt
+from tocsin.engine.committed import UNSCORED, WAITING, Behind, Committed, unscored
+from tocsin.engine.deliveries import Deliveries
 from tocsin.engine.events import Changed, Events
-from tocsin.engine.order import REASONS, Group, LookUp, Verdict, arrange, screen
-from tocsin.engine.registry import Registry, Status
+from tocsin.engine.lanes import Lanes
+from tocsin.engine.lifecycle import Action, Standing, after
+from tocsin.engine.order import Group, Known, Policy, Verdict, arrange, screen
+from tocsin.engine.quarantine import refusal_rows
+from tocsin.engine.registry import Registry
+from tocsin.engine.rows import event_row, new_metric_rows, positions_of, ranges_of
 from tocsin.engine.telemetry import Telemetry
-from tocsin.samples import SECOND_NS
-from tocsin.store.commits import Commit, Writer
+from tocsin.engine.verdicts import receipts
+from tocsin.errors import MetricNotActiveError
+from tocsin.samples import Metric
+from tocsin.store.commits import Commit, SampleColumns
 
-__all__ = ["Committed", "Scoring"]
+__all__ = ["Admission", "Intaken", "Prepared", "Scoring"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
-_COLUMNS: Final = (
-    "raw_score",
-    "likelihood",
-    "anomaly_score",
-    "alert_score",
-    "expected",
-    "lower",
-    "upper",
-)
-#: Marks a sample that was stored without being scored; NULL in the database.
-_UNSCORED: Final = -1
+_log: Final = structlog.get_logger("tocsin.engine")
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """Samples that were just stored, metric by metric, with their results, and events."""
+class Admission(Protocol):
+    """Whether and how a new metric is watched."""
 
-    row: Ints
-    seq: Ints
-    timestamp: Ints
-    value: Floats
-    #: Rows of `RESULT`; event -1: stored, not scored.
-    scored: NDArray[np.void]
-    events: Sequence[Changed]
+    def __call__(self, metric: Metric) -> tuple[Standing, Settings]:
+        """How it begins, and its settings."""
+        ...
+
+
+@dataclass(slots=True)
+class Intaken:
+    """What decides which samples are taken."""
+
+    policy: Policy
+    known: Known
+    book: Deliveries
+    held: Aside
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What one group changes, ready to be written; memory has moved on already."""
+
+    commit: Commit
+    committed: Committed
+    #: One per batch, and which batches were news.
+    receipts: list[Receipt]
+    fresh: list[int]
+    #: Stored samples that are to be scored behind: rows, seqs, times, values.
+    waiting: tuple[Ints, Ints, Ints, Floats]
+    scored: int
+    began: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write: every sample was known."""
+        c = self.commit
+        rows = (c.metrics, c.statuses, c.deliveries, c.held_add, c.held_drop, c.late, c.refusals)
+        return c.samples is None and c.scored is None and c.positions is None and not any(rows)
+
+
+@dataclass(slots=True)
+class _Part:
+    """Samples with their results, metric by metric."""
+
+    row: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    seq: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    timestamp: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    value: Floats = field(default_factory=lambda: np.empty(0))
+    scored: NDArray[np.void] = field(default_factory=lambda: unscored(0, UNSCORED))
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def only(self, which: Flags) -> _Part:
+        return _Part(
+            self.row[which],
+            self.seq[which],
+            self.timestamp[which],
+            self.value[which],
+            self.scored[which],
+        )
+
+    @classmethod
+    def of(cls, behind: Sequence[Behind]) -> _Part:
+        if not behind:
+            return cls()
+        return cls(
+            np.repeat([one.row for one in behind], [len(one.seq) for one in behind]),
+            np.concatenate([one.seq for one in behind]),
+            np.concatenate([one.timestamp for one in behind]),
+            np.concatenate([one.value for one in behind]),
+            np.concatenate([one.scored for one in behind]),
+        )
+
+    def then(self, other: _Part) -> _Part:
+        if not len(other):
+            return self
+        return _Part(
+            np.concatenate([self.row, other.row]),
+            np.concatenate([self.seq, other.seq]),
+            np.concatenate([self.timestamp, other.timestamp]),
+            np.concatenate([self.value, other.value]),
+            np.concatenate([self.scored, other.scored]),
+        )
+
+    def columns(self, ids: Ints) -> SampleColumns | None:
+        if not len(self):
+            return None
+        return SampleColumns(ids[self.row], self.seq, self.timestamp, self.value, self.scored)
 
 
 class Scoring:
-    """Orders, scores and commits groups. One thread at a time.
-
-    A commit that fails leaves memory as it was before the group.
-    """
+    """Orders and scores groups; what it returns must be committed, in order."""
 
     def __init__(
         self,
-        fleet: Fleet,
         registry: Registry,
+        lanes: Lanes,
         events: Events,
-        writer: Writer,
-        stored: LookUp,
+        intake: Intaken,
+        admission: Admission,
         telemetry: Telemetry,
         *,
-        max_future_s: float,
+        position: int,
+        isolate: Callable[[int], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._fleet = fleet
+        """``position``: the last one committed; ``isolate``: builds a row's state anew."""
         self._registry = registry
-        self._events = events
-        self._writer = writer
-        self._stored = stored
+        self._lanes = lanes
+        self.events = events
+        self._known = intake.known
+        self._policy = intake.policy
+        self._book = intake.book
+        self.held = intake.held
+        self._admission = admission
         self._telemetry = telemetry
-        self._ahead = int(max_future_s * SECOND_NS)
+        self._isolate = isolate
         self._clock = clock
+        self.position = position
 
-    def process(self, batches: Sequence[Batch]) -> tuple[list[Receipt], Committed | None]:
-        """Take a group: one receipt per batch, and what was committed, if anything.
+    def prepare(self, batches: Sequence[Batch], behind: Sequence[Behind] = ()) -> Prepared:
+        """Take a group: what is to be committed, and one receipt per batch for afterwards.
 
-        Errors: `StoreError`; nothing has changed then, and senders should try again.
+        Everything that was prepared before must be in the database if a look-up may be needed.
+        Errors: `StoreError` from a look-up; nothing has changed then.
         """
-        began = time.perf_counter()
-        now = self._clock()
-        group, verdict = self._gather(batches, now + self._ahead)
-        taken = arrange(group, verdict, self._registry.position, self._stored)
-        committed = self._score(group, taken, now) if len(taken) else None
-        receipts = _receipts(batches, group.batch, verdict)
-        if committed is not None:
-            self._count(committed, time.perf_counter() - began)
-        return receipts, committed
+        began, now = time.perf_counter(), self._clock()
+        admitted = self._book.admit(batches, now)
+        news = [batches[place] for place in admitted.fresh]
+        group, verdict = self._gather(news, now)
+        position = self._registry.position
+        taken = arrange(
+            group, verdict, position, self._known, self.held, policy=self._policy, now=now
+        )
+        self.held = taken.held
+        self.position += 1
+        commit = Commit(position=self.position, at=now)
+        fresh, statuses = self._take(taken)
+        good = self._active(behind)
+        late = _Part.of(good)
+        final = fresh.only(fresh.scored["event"] != WAITING).then(late)
+        statuses += self._catch_up(good)
+        events = self.events.feed(final.row, final.timestamp, final.value, final.scored)
+        self._fill(commit, fresh, late, final, taken, statuses, events, now)
+        answers = admitted.answers(receipts(news, group.batch, verdict))
+        commit.refusals = refusal_rows(group, verdict, self._registry.position, now)
+        commit.deliveries = self._book.record(batches, admitted, answers, now)
+        waiting = fresh.only(fresh.scored["event"] == WAITING)
+        return Prepared(
+            commit,
+            Committed(
+                self.position,
+                final.row,
+                final.seq,
+                final.timestamp,
+                final.value,
+                final.scored,
+                events,
+            ),
+            answers,
+            admitted.fresh,
+            (waiting.row, waiting.seq, waiting.timestamp, waiting.value),
+            int(np.count_nonzero(final.scored["event"] != UNSCORED)),
+            began,
+        )
 
-    def _gather(self, batches: Sequence[Batch], newest: int) -> tuple[Group, NDArray[np.int8]]:
+    def held_for(self, now: int) -> int | None:
+        """In how many ns a sample that is held for older ones is due; None: none is held."""
+        return self.held.wait(now, self._policy.window)
+
+    def check_active(self, behind: Behind) -> None:
+        """Whether results may be written.
+
+        Errors: `MetricNotActiveError` when the metric is not being scored (any more), is another
+        generation, or has moved on; nothing is written then.
+        """
+        row = self._registry.row_of_id(behind.metric)
+        if row < 0 or row != behind.row:
+            raise MetricNotActiveError(f"metric {behind.metric} is deleted")
+        after(self._registry.standings[row].status, Action.RESULT)
+        record = self._registry.position[row]
+        if record["scored_seq"] != behind.after or record["epoch"] != behind.epoch:
+            raise MetricNotActiveError(f"metric {behind.metric} has moved on")
+
+    def _gather(self, batches: Sequence[Batch], now: int) -> tuple[Group, NDArray[np.int8]]:
         """The group's columns, and what is to be said of each sample by itself."""
+        if not batches:
+            return Group.empty(), np.empty(0, dtype=np.int8)
         timestamp = np.concatenate([batch.samples.timestamp for batch in batches])
-        value = np.concatenate([batch.samples.value for batch in batches])
+        # Databases do not all keep the sign of zero, and replays must give the same bits.
+        value = np.concatenate([batch.samples.value for batch in batches]) + 0.0
         number = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])
-        verdict = screen(timestamp, value, newest)
+        verdict = screen(timestamp, value, self._policy.newest(now), self._policy.oldest(now))
         row = np.full(len(value), -1, dtype=np.int64)
         start = 0
         for batch in batches:
@@ -108,149 +240,155 @@ class Scoring:
             start = part.stop
         return Group(number, row, timestamp, value), verdict
 
-    def _rows(self, batch: Batch, good: NDArray[np.bool_]) -> Ints:
+    def _rows(self, batch: Batch, good: Flags) -> Ints:
         """Each sample's row; only metrics with a good sample are made."""
         rows = self._registry.find(batch.metrics)
         which = batch.samples.metric
         for new in np.unique(which[good & (rows[which] < 0)]).tolist():
             # Two entries of a batch may be the same metric.
             known = int(self._registry.find([batch.metrics[new]])[0])
-            rows[new] = known if known >= 0 else self._registry.add(batch.metrics[new])
-        missing = len(self._registry) - len(self._fleet)
-        if missing:
-            self._fleet.add(missing)
+            rows[new] = known if known >= 0 else self._admit(batch.metrics[new])
         return rows[which]
 
-    def _score(self, group: Group, taken: Ints, now: int) -> Committed:
-        rows, times, values = group.row[taken], group.timestamp[taken], group.value[taken]
+    def _admit(self, metric: Metric) -> int:
+        if self._registry.full:
+            return -1
+        standing, settings = self._admission(metric)
+        row = self._registry.add(metric, standing)
+        if standing.learns:
+            self._lanes.place(row, settings)
+        return row
+
+    def _take(self, taken: Arranged) -> tuple[_Part, list[dict[str, Any]]]:
+        """Number and score what was accepted, and move memory on."""
+        if not len(taken):
+            return _Part(), []
+        rows, times, values = taken.row, taken.timestamp, taken.value
         touched, first, counts = np.unique(rows, return_index=True, return_counts=True)
-        last = first + counts - 1
         nth = np.arange(len(rows)) - np.repeat(first, counts)
-        seq = np.repeat(self._registry.position["seq"][touched] + 1, counts) + nth
-        before = self._fleet.take(touched)
+        record = self._registry.position
+        seq = np.repeat(record["seq"][touched] + 1, counts) + nth
+        inline, waiting = self._modes(touched)
+        part = _Part(rows, seq, times, values, unscored(len(rows), UNSCORED))
+        failed = self._score(part, np.repeat(inline, counts))
+        if failed:
+            gone = np.isin(touched, failed)
+            inline, waiting = inline & ~gone, waiting | gone
+        part.scored["event"][np.repeat(waiting, counts)] = WAITING
+        statuses = self._advance(part, touched, first + counts - 1, inline, waiting)
+        told = "the model failed; the log says how"
+        return part, statuses + [self._fail(row, "model_raised", told) for row in failed]
+
+    def _modes(self, touched: Ints) -> tuple[Flags, Flags]:
+        """Which rows are scored now, and which later; the others never."""
+        record = self._registry.position
+        learns, waits = record["learns"][touched], record["waits"][touched]
+        current = record["scored_seq"][touched] == record["seq"][touched]
+        inline = learns & ~record["slow"][touched] & ~record["relearns"][touched] & current
+        return inline, (learns & ~inline) | waits
+
+    def _score(self, part: _Part, inline: Flags) -> list[int]:
+        """Fill in results; returns rows whose model failed."""
+        which = slice(None) if inline.all() else inline
+        rows, times, values = part.row[which], part.timestamp[which], part.value[which]
+        if not len(rows):
+            return []
         try:
-            scored = self._update(rows, times, values)
-            changed = self._events.feed(rows, times, values, scored)
-            committed = Committed(rows, seq, times, values, scored, changed)
-            ready = self._ready(touched)
-            self._write(committed, touched, last, ready, now)
-        except BaseException:
-            self._fleet.put(touched, before)
-            self._events.undo()
-            raise
-        self._advance(committed, touched, last, ready)
-        return committed
+            part.scored[which] = self._lanes.update(rows, times, values)
+        except Exception as error:
+            _log.error("scoring_failed", reason=str(error), exc_info=True)
+        else:
+            return []
+        failed = []
+        scored = unscored(len(rows), UNSCORED)
+        for row in np.unique(rows).tolist():
+            mine = rows == row
+            try:
+                # Whatever was learnt of this group is forgotten first.
+                self._isolate(row)
+                scored[mine] = self._lanes.update(rows[mine], times[mine], values[mine])
+            except Exception:
+                failed.append(row)
+        part.scored[which] = scored
+        return failed
 
-    def _update(self, rows: Ints, times: Ints, values: Floats) -> NDArray[np.void]:
-        """Score the samples of metrics that learn; the others' results say "not scored"."""
-        learns = self._registry.position["learns"][rows]
-        if learns.all():
-            return self._fleet.update(rows, times, values)
-        scored = np.zeros(len(rows), dtype=RESULT)
-        for name in _COLUMNS:
-            scored[name] = np.nan
-        scored["event"] = _UNSCORED
-        scored[learns] = self._fleet.update(rows[learns], times[learns], values[learns])
-        return scored
-
-    def _ready(self, touched: Ints) -> NDArray[np.bool_]:
-        ready: NDArray[np.bool_] = self._registry.position["ready"][touched].copy()
-        for i in np.flatnonzero(~ready):
-            ready[i] = self._fleet.readiness(int(touched[i])).ready
-        return ready
-
-    def _write(
-        self, what: Committed, touched: Ints, last: Ints, ready: NDArray[np.bool_], now: int
-    ) -> None:
-        ids = self._registry.position["id"]
-        self._writer.commit(
-            Commit(
-                metrics=self._registry.new_rows(touched, now),
-                samples=_sample_rows(ids[what.row], what),
-                positions=self._positions(what, touched, last, ready),
-                events=[_event_row(int(ids[c.row]), c) for c in what.events],
-            )
-        )
-
-    def _positions(
-        self, what: Committed, touched: Ints, last: Ints, ready: NDArray[np.bool_]
-    ) -> list[dict[str, Any]]:
-        columns = (
-            self._registry.position["id"][touched].tolist(),
-            what.seq[last].tolist(),
-            what.timestamp[last].tolist(),
-            what.value[last].tolist(),
-            what.scored["anomaly_score"][last].tolist(),
-            [self._status(int(row), now) for row, now in zip(touched, ready, strict=True)],
-        )
-        names = ("row", "seq", "timestamp", "value", "score", "now")
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-    def _status(self, row: int, ready: bool) -> str:
-        status = self._registry.status[row]
-        return Status.ACTIVE.value if ready and status == Status.WARMING_UP else status
+    def _fail(self, row: int, reason: str, detail: str) -> dict[str, Any]:
+        _log.warning("metric_failed", metric=str(self._registry.metrics[row]), reason=reason)
+        now = self._clock()
+        return self._registry.step(row, Action.FAIL, now=now, reason=reason, detail=detail)
 
     def _advance(
-        self, what: Committed, touched: Ints, last: Ints, ready: NDArray[np.bool_]
+        self, part: _Part, touched: Ints, last: Ints, inline: Flags, waiting: Flags
+    ) -> list[dict[str, Any]]:
+        record = self._registry.position
+        never = ~inline & ~waiting & (record["scored_seq"][touched] == record["seq"][touched])
+        seq = part.seq[last]
+        for name, column in (("timestamp", part.timestamp), ("value", part.value)):
+            record[name][touched] = column[last]
+        record["seq"][touched] = seq
+        done = inline | never
+        record["scored_seq"][touched[done]] = seq[done]
+        record["score"][touched[inline]] = part.scored["anomaly_score"][last[inline]]
+        return self._now_ready(touched[inline & ~record["ready"][touched]])
+
+    def _now_ready(self, rows: Ints) -> list[dict[str, Any]]:
+        """Rows whose warm-up is over become active."""
+        note, step = self._registry.note_readiness, self._registry.step
+        ready = [row for row in rows.tolist() if note(row, self._lanes.readiness(row))]
+        return [step(row, Action.READY) for row in ready]
+
+    def _active(self, behind: Sequence[Behind]) -> list[Behind]:
+        good = []
+        for one in behind:
+            try:
+                self.check_active(one)
+            except MetricNotActiveError as error:
+                one.refused = True
+                self._telemetry.results_refused.inc(max(1, len(one.seq)))
+                _log.info("results_refused", reason=str(error), samples=len(one.seq))
+            else:
+                good.append(one)
+        return good
+
+    def _catch_up(self, behind: Sequence[Behind]) -> list[dict[str, Any]]:
+        """Move rows on whose stored samples were scored now."""
+        record = self._registry.position
+        statuses = []
+        for one in behind:
+            if one.failure is not None:
+                statuses.append(self._fail(one.row, *one.failure))
+                continue
+            mine = record[one.row]
+            mine["scored_seq"] = one.upto
+            if len(one.seq):
+                mine["score"] = one.scored["anomaly_score"][-1]
+            if self._registry.standings[one.row].failures and len(one.seq):
+                statuses.append(self._registry.step(one.row, Action.RESULT))
+            if self._registry.note_readiness(one.row, one.readiness):
+                statuses.append(self._registry.step(one.row, Action.READY))
+        return statuses
+
+    def _fill(
+        self,
+        commit: Commit,
+        fresh: _Part,
+        behind: _Part,
+        final: _Part,
+        taken: Arranged,
+        statuses: list[dict[str, Any]],
+        events: Sequence[Changed],
+        now: int,
     ) -> None:
         position = self._registry.position
-        position["seq"][touched] = what.seq[last]
-        position["timestamp"][touched] = what.timestamp[last]
-        position["value"][touched] = what.value[last]
+        ids = position["id"]
+        touched = np.unique(np.concatenate([taken.rows, behind.row]))
+        commit.metrics = new_metric_rows(self._registry, self._lanes, touched, now)
         position["stored"][touched] = True
-        for row in touched[ready & ~position["ready"][touched]].tolist():
-            self._registry.status[row] = self._status(row, True)
-        position["ready"][touched] = ready
-
-    def _count(self, committed: Committed, seconds: float) -> None:
-        scored = int(np.count_nonzero(committed.scored["event"] != _UNSCORED))
-        self._telemetry.committed(scored, sum(c.new for c in committed.events), seconds)
-
-
-def _sample_rows(ids: Ints, what: Committed) -> list[tuple[Any, ...]]:
-    """Rows of the table `sample`, in its columns' order; NaN becomes NULL in SQLite."""
-    event = what.scored["event"]
-    codes: list[int | None] = event.tolist()
-    if event.min() == _UNSCORED:
-        codes = [None if code == _UNSCORED else code for code in codes]
-    columns = [what.scored[name].tolist() for name in _COLUMNS]
-    lists = (ids.tolist(), what.seq.tolist(), what.timestamp.tolist(), what.value.tolist())
-    return list(zip(*lists, *columns, codes, strict=True))
-
-
-def _event_row(metric_id: int, changed: Changed) -> dict[str, Any]:
-    event = changed.event
-
-    def known(value: float) -> float | None:
-        return None if math.isnan(value) else value
-
-    return {
-        "id": changed.id,
-        "metric": metric_id,
-        "start": event.start,
-        "peak": event.peak,
-        "end": event.end,
-        "open": event.open,
-        "value": event.value,
-        "expected": known(event.expected),
-        "lower": known(event.lower),
-        "upper": known(event.upper),
-        "anomaly_score": known(event.anomaly_score),
-        "likelihood": known(event.likelihood),
-        "samples": event.samples,
-    }
-
-
-def _receipts(batches: Sequence[Batch], number: Ints, verdict: NDArray[np.int8]) -> list[Receipt]:
-    def count(of: Verdict) -> list[int]:
-        counts: list[int] = np.bincount(number[verdict == of], minlength=len(batches)).tolist()
-        return counts
-
-    pairs = zip(count(Verdict.ACCEPTED), count(Verdict.DUPLICATE), strict=True)
-    receipts = [Receipt(accepted, duplicates) for accepted, duplicates in pairs]
-    starts = np.cumsum([0, *(len(batch) for batch in batches)])
-    for place in np.flatnonzero(verdict > Verdict.DUPLICATE).tolist():
-        batch = int(number[place])
-        code, detail = REASONS[Verdict(int(verdict[place]))]
-        receipts[batch].rejected.append(Rejection(place - int(starts[batch]), code, detail))
-    return receipts
+        commit.held_add, commit.held_drop = taken.added.rows(ids), taken.dropped.keys(ids)
+        commit.late = taken.late.rows(ids)
+        commit.samples, commit.scored = fresh.columns(ids), behind.columns(ids)
+        # A metric whose samples are all held has no last one yet.
+        commit.positions = positions_of(position[touched[position["seq"][touched] > 0]])
+        commit.statuses = statuses
+        commit.events = [event_row(int(ids[change.row]), change) for change in events]
+        commit.ranges = ranges_of(ids[final.row], final.seq)

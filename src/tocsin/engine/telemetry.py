@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -14,6 +15,19 @@ from tocsin.engine.batch import Receipt, Rejection
 __all__ = ["Telemetry"]
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+_log: Final = structlog.get_logger("tocsin.engine")
+#: Replays of more samples are told of.
+_LONG_REPLAY: Final = 1_000_000
+_ABOUT: Final = {
+    "tocsin_samples_held": "Samples that wait for older ones",
+    "tocsin_samples_unscored": "Stored samples that wait to be scored",
+    "tocsin_metric_lag_samples_most": "Of the metric with most of them",
+    "tocsin_state_bytes": "Learnt states in memory",
+    "tocsin_states_returned": "States that came back into memory since the start",
+    "tocsin_states_released": "States that left memory since the start",
+    "tocsin_restart_seconds_expected": "How long a restart would replay now",
+}
 
 Gauges = Callable[[], dict[str, float]]
 
@@ -32,6 +46,14 @@ class Telemetry:
         self.rejected = Counter(
             "tocsin_samples_rejected", "Samples refused", ["protocol", "reason"], registry=registry
         )
+        self.late = Counter(
+            "tocsin_samples_late", "Samples kept unscored", ["protocol"], registry=registry
+        )
+        self.repeated = Counter(
+            "tocsin_batches_repeated",
+            "Batches answered from the book of deliveries",
+            registry=registry,
+        )
         self.scored = Counter("tocsin_samples_scored", "Samples scored", registry=registry)
         self.events = Counter("tocsin_events", "Events begun", registry=registry)
         self.commit_failures = Counter(
@@ -42,6 +64,17 @@ class Telemetry:
             "Seconds from taking a group of batches to its commit",
             buckets=_COMMIT_BUCKETS,
             registry=registry,
+        )
+        self.results_refused = Counter(
+            "tocsin_results_refused",
+            "Results for metrics that were not being scored (any more)",
+            registry=registry,
+        )
+        self.restart_seconds = Gauge(
+            "tocsin_restart_seconds", "How long the last start took to restore", registry=registry
+        )
+        self.restart_samples = Gauge(
+            "tocsin_restart_samples", "Samples replayed at the last start", registry=registry
         )
         self.snapshots = Counter("tocsin_snapshots", "States of metrics saved", registry=registry)
         #: Totals for the last line at the end.
@@ -54,6 +87,8 @@ class Telemetry:
         self.total_accepted += receipt.accepted
         self.accepted.labels(protocol).inc(receipt.accepted)
         self.duplicates.labels(protocol).inc(receipt.duplicates)
+        if receipt.late:
+            self.late.labels(protocol).inc(receipt.late)
         self.refused(protocol, receipt.rejected)
 
     def refused(self, protocol: str, rejected: Iterable[Rejection]) -> None:
@@ -69,9 +104,24 @@ class Telemetry:
         self.events.inc(events)
         self.commit_seconds.observe(seconds)
 
-    def watch(self, queue: Callable[[], int], metrics: Gauges) -> None:
-        """Read these when somebody asks: samples that wait, and metrics by status."""
-        self._registry.register(_Live(queue, metrics))
+    def replaying(self, done: int, samples: int) -> None:
+        """How far the replay at a start is."""
+        self.restart_samples.set(done)
+        if samples > _LONG_REPLAY:
+            _log.info("replaying", done=done, samples=samples)
+
+    def restarted(self, seconds: float, samples: int) -> None:
+        """Note how long it took to restore everything."""
+        self.restart_seconds.set(seconds)
+        self.restart_samples.set(samples)
+
+    def watch(self, queue: Callable[[], int], metrics: Gauges, others: Gauges) -> None:
+        """Read these when somebody asks: samples that wait, metrics by status, and others."""
+        self._registry.register(_Live(queue, metrics, others))
+
+    def add(self, collector: Collector) -> None:
+        """Show these too."""
+        self._registry.register(collector)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -79,9 +129,10 @@ class Telemetry:
 
 
 class _Live(Collector):
-    def __init__(self, queue: Callable[[], int], metrics: Gauges) -> None:
+    def __init__(self, queue: Callable[[], int], metrics: Gauges, others: Gauges) -> None:
         self._queue = queue
         self._metrics = metrics
+        self._others = others
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily(
@@ -91,3 +142,5 @@ class _Live(Collector):
         for status, count in self._metrics().items():
             family.add_metric([status], count)
         yield family
+        for name, value in self._others().items():
+            yield GaugeMetricFamily(name, _ABOUT[name], value=value)

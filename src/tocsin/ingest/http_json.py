@@ -52,7 +52,7 @@ class Decoded:
         """The engine's receipt together with what was refused before, by place in the body."""
         refused = [Rejection(int(self.places[r.index]), r.code, r.detail) for r in receipt.rejected]
         rejected = sorted([*self.rejected, *refused], key=lambda r: r.index)
-        return Receipt(receipt.accepted, receipt.duplicates, rejected)
+        return Receipt(receipt.accepted, receipt.duplicates, rejected, receipt.late)
 
 
 def decode(body: bytes, most: int) -> Decoded:

@@ -1,0 +1,179 @@
+"""Publishing as a whole: the feed, its destinations, and the upkeep of the outbox."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tocsin.config import Config, JsonLines
+from tocsin.errors import StoreError
+from tocsin.publish.delivery import Item
+from tocsin.publish.destination import Calling, Destination, Pump
+from tocsin.publish.feed import Feed, Subscription
+from tocsin.publish.jsonl import JsonLinesFile
+from tocsin.publish.outbox import Outbox, Waiting
+from tocsin.publish.subscribers import Subscribers
+from tocsin.samples import SECOND_NS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine as Database
+
+    from tocsin.engine.registry import Registry
+    from tocsin.engine.telemetry import Telemetry
+
+__all__ = ["Publishing"]
+
+_log: Final = structlog.get_logger("tocsin.publish")
+
+#: Between two looks at the outbox: what to prune, who lags (seconds).
+_UPKEEP_S: Final = 10.0
+#: How long a stop waits for destinations to take what is there (seconds).
+_GRACE_S: Final = 5.0
+_HOUR_NS: Final = 3_600 * SECOND_NS
+
+
+class Publishing:
+    """Everything that takes results out. Make it before the engine starts.
+
+    Give ``feed.publish`` to the engine's listeners; `call` and `subscribe` follow in this process.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        telemetry: Telemetry,
+        config: Config,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        upkeep_s: float = _UPKEEP_S,
+    ) -> None:
+        """Open all destinations. Errors: `StoreError`, `OutputError`."""
+        self.outbox = Outbox(database)
+        self.subscribers = Subscribers(database, clock)
+        self.feed = Feed(registry, self.outbox)
+        self._keep_ns = int(config.outbox_hours * _HOUR_NS)
+        self._most_ns = int(config.outbox_days_most * 24 * _HOUR_NS)
+        self._clock = clock
+        self._upkeep_s = upkeep_s
+        self._pumps: list[Pump] = []
+        self._shown = _Shown(self._pumps)
+        telemetry.add(self._shown)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tocsin-outbox", daemon=True)
+        self._open(config.publish)
+
+    def start(self) -> None:
+        """Begin to deliver, and to keep the outbox."""
+        for pump in self._pumps:
+            pump.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver what the engine has committed, for some seconds, and end. After the engine."""
+        self.feed.close()
+        self._stop.set()
+        until = time.monotonic() + _GRACE_S
+        for pump in self._pumps:
+            pump.stop(max(0.0, until - time.monotonic()))
+        self._thread.join()
+
+    def subscribe(self, name: str) -> Subscription:
+        """What ``name`` has not confirmed yet, then what comes; a new name begins now.
+
+        Say with ``subscribers.confirm(name, position)`` what is done. Errors: `StoreError`.
+        """
+        return self.feed.subscribe(self.subscribers.register(name, self.feed.newest))
+
+    def call(self, name: str, function: Callable[[Item], None]) -> Pump:
+        """Have a function called with every item that ``name`` has not confirmed, in a thread.
+
+        It has an item again until it returns from it without an error. Errors: `StoreError`.
+        """
+        pump = Pump(name, Calling(function), self.feed, self.subscribers)
+        self._pumps.append(pump)
+        if self._thread.is_alive():
+            pump.start()
+        return pump
+
+    def upkeep(self) -> None:
+        """Prune the outbox, and look how far subscribers are. Errors: `StoreError`."""
+        while True:
+            pruned = self.outbox.prune(self._clock(), self._keep_ns, self._most_ns)
+            if pruned.unconfirmed:
+                self._shown.unconfirmed.inc(pruned.unconfirmed)
+                _log.warning("outbox_dropped_unconfirmed", commits=pruned.unconfirmed)
+            if not pruned.rows or self._stop.is_set():
+                break
+        self._shown.look(self.outbox, self.subscribers, self._clock())
+
+    def _open(self, destinations: Iterable[JsonLines]) -> None:
+        with ExitStack() as opened:
+            for one in destinations:
+                destination = _destination(one)
+                opened.callback(destination.close)
+                self._pumps.append(Pump(one.subscriber, destination, self.feed, self.subscribers))
+            opened.pop_all()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.upkeep()
+            except StoreError as error:
+                _log.info("outbox_upkeep_failed", reason=str(error))
+            if self._stop.wait(self._upkeep_s):
+                return
+
+
+def _destination(config: JsonLines) -> Destination:
+    """The seam for more kinds: one file a destination."""
+    return JsonLinesFile(Path(config.path), samples=not config.events_only)
+
+
+class _Shown(Collector):
+    """How far subscribers lag, as of the last look."""
+
+    def __init__(self, pumps: list[Pump]) -> None:
+        self._pumps = pumps
+        self._waiting: dict[str, tuple[Waiting, int]] = {}
+        self.unconfirmed = Counter(
+            "tocsin_outbox_dropped_unconfirmed",
+            "Commits dropped from the outbox before every subscriber had confirmed them",
+            registry=None,
+        )
+
+    def look(self, outbox: Outbox, subscribers: Subscribers, now: int) -> None:
+        """Note how far everybody is."""
+        self._waiting = {one.name: (outbox.waiting(one.position), now) for one in subscribers.all()}
+
+    def collect(self) -> Iterator[object]:  # type: ignore[override]
+        commits = GaugeMetricFamily(
+            "tocsin_subscriber_lag_commits", "Commits yet to be confirmed", labels=["subscriber"]
+        )
+        seconds = GaugeMetricFamily(
+            "tocsin_subscriber_lag_seconds",
+            "Age of the oldest commit yet to be confirmed",
+            labels=["subscriber"],
+        )
+        failing = GaugeMetricFamily(
+            "tocsin_destination_failing",
+            "1 while a destination takes nothing",
+            labels=["subscriber"],
+        )
+        for name, (waiting, now) in self._waiting.items():
+            commits.add_metric([name], waiting.positions)
+            since = now if waiting.since is None else waiting.since
+            seconds.add_metric([name], max(0, now - since) / SECOND_NS)
+        for pump in self._pumps:
+            failing.add_metric([pump.name], pump.trouble is not None)
+        yield from (commits, seconds, failing)
+        yield from self.unconfirmed.collect()
