@@ -123,3 +123,9 @@ def test_the_default_model_keeps_its_quality(shared: Path) -> None:
     assert row.default_hit >= 70
     assert row.default_episodes is not None
     assert row.default_episodes < 0.35
+
+
+def test_the_halves_make_the_whole() -> None:
+    whole = Corpus(tuple(corpus((300, 399)).files[0] for _ in range(5)))
+    assert [len(whole.half(half).files) for half in ("all", "even", "odd")] == [5, 3, 2]
+    assert whole.half("even").windows + whole.half("odd").windows == whole.windows

@@ -45,7 +45,7 @@ def test_help_names_the_commands_and_imports_none() -> None:
         "sys.exit(code)"
     )
     assert done.returncode == 0, done.stderr
-    for name in ("scan", "up", "bench"):
+    for name in ("scan", "load", "up", "db", "htm", "bench"):
         assert f" {name} " in done.stdout
 
 
@@ -53,7 +53,7 @@ def test_help_names_the_commands_and_imports_none() -> None:
     ("arguments", "message"),
     [
         (["scn"], "did you mean 'scan'"),
-        (["nonsense"], "there are scan, up, bench"),
+        (["nonsense"], "there are scan, load, up, db, htm, bench"),
         (["--json"], "say which command"),
         (["scan", "--nonsense"], "see tocsin scan --help"),
     ],

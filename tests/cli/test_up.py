@@ -65,17 +65,24 @@ def test_others_need_a_token(tmp_path: Path) -> None:
 
 
 def test_other_databases_are_refused(tmp_path: Path) -> None:
-    told = refused("--database", "postgresql+psycopg://me:secret@host/db", cwd=tmp_path)
-    assert "SQLite" in told
+    told = refused("--database", "mysql://me:secret@host/db", cwd=tmp_path)
+    assert "sqlite:///" in told
+    assert "postgresql+psycopg://" in told
     assert "secret" not in told
     assert "memory" in refused("--database", "sqlite://", cwd=tmp_path)
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    told = refused("--database", "postgresql+psycopg://me:secret@127.0.0.1:9/db", cwd=tmp_path)
+    assert "127.0.0.1" in told
+    assert "secret" not in told
 
 
 def test_a_database_of_a_newer_tocsin_is_refused(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         service.stop()
     with sqlite3.connect(tmp_path / "tocsin.db") as database:
-        database.execute("update schema_version set version = 99")
+        database.execute("update alembic_version set version_num = '0099'")
     database.close()
     ended = run_up("--data", str(tmp_path), cwd=tmp_path, **FREE)
     assert ended.returncode == 2

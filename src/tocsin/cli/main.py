@@ -29,7 +29,10 @@ _HELP: Final = "Watches metrics, learns what is normal for each, and says when o
 #: Name: where it lives, what it does. Each is imported when it is called.
 _COMMANDS: Final = {
     "scan": ("tocsin.cli.scan:scan", "Find what was odd in files of metrics."),
+    "load": ("tocsin.cli.load:load", "Store and score files of metrics, as if they arrived live."),
     "up": ("tocsin.cli.up:up", "Run the service: take samples in, score them, show them."),
+    "db": ("tocsin.cli.db:app", "Look after the database: bring up to date, check, measure."),
+    "htm": ("tocsin.cli.htm:app", "Look into the HTM model: what is active, predicted, learnt."),
     "bench": ("tocsin.cli.bench:app", "Measure how well and how fast Tocsin detects."),
 }
 

@@ -35,7 +35,7 @@ def up(
     data
         Folder of the database; made when missing. Default: ./tocsin-data
     database
-        Another database: sqlite:///path/to/file.db
+        Another database: sqlite:///path/to/file.db or postgresql+psycopg://user@host/name
     http
         HOST:PORT of the page and the API, or off. Default: 127.0.0.1:8765
     graphite

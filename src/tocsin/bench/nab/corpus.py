@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tocsin.errors import MissingDataError
 
-__all__ = ["Corpus", "NabFile", "load_corpus", "load_published"]
+__all__ = ["HALVES", "Corpus", "NabFile", "load_corpus", "load_published"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,6 +22,10 @@ Ints = NDArray[np.int64]
 PROBATION_SHARE: Final = 0.15
 #: Rows of a file that count for probation: it never has more than 750.
 PROBATION_ROWS: Final = 5000
+
+
+#: To develop on one half of what is labelled and to confirm on the other.
+HALVES: Final = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ class Corpus:
     def windows(self) -> int:
         """Labelled windows in all files."""
         return sum(len(f.windows) for f in self.files)
+
+    def half(self, which: str) -> Corpus:
+        """Every other file: ``even`` (the first, third, ...), ``odd`` or ``all``."""
+        return Corpus(self.files[HALVES[which]])
 
 
 def load_corpus(folder: Path) -> Corpus:

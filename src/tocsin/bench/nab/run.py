@@ -20,12 +20,21 @@ from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import EVENT_CODES, EventState
 from tocsin.detect.settings import Settings
 
-__all__ = ["Row", "run_detector", "run_likelihoods", "run_published", "run_rows"]
+__all__ = [
+    "START",
+    "Row",
+    "row_of",
+    "run_detector",
+    "run_likelihoods",
+    "run_others",
+    "run_published",
+]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
 
-_START: Final = EVENT_CODES.index(EventState.START)
+#: The code of an event's first row.
+START: Final = EVENT_CODES.index(EventState.START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +51,16 @@ class Row:
     default_episodes: float | None
     #: One core, this machine; None where the scores were only read.
     us_per_sample: float | None
+    #: Standard deviation of the scores over several seeds; None: there was one run.
+    spread: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
 
-def run_rows(
-    folder: Path, corpus: Corpus, settings: Settings, progress: Progress = lambda _: None
-) -> Iterator[Row]:
-    """Our detector, the trivial baselines, and Numenta's published scores where they are."""
-    progress("tocsin")
-    yield run_detector(corpus, settings)
+def run_others(folder: Path, corpus: Corpus, progress: Progress = lambda _: None) -> Iterator[Row]:
+    """The trivial baselines, and Numenta's published scores where they are."""
     for name, baseline in BASELINES.items():
         progress(name)
         yield _baseline(name, baseline, corpus)
@@ -75,7 +82,7 @@ def run_detector(corpus: Corpus, settings: Settings) -> Row:
         return alert
 
     scores, us = _timed(corpus, score)
-    row = _row(f"tocsin ({settings.model})", corpus, scores, us)
+    row = row_of(f"tocsin ({settings.model})", corpus, scores, us)
     return Row(
         row.detector,
         row.scores,
@@ -88,26 +95,26 @@ def run_detector(corpus: Corpus, settings: Settings) -> Row:
 
 def run_published(folder: Path, corpus: Corpus) -> Row:
     """Numenta's own scores through this scoring: must give 70.10 standard."""
-    return _row("Numenta HTM, as published", corpus, load_published(folder, corpus), None)
+    return row_of("Numenta HTM, as published", corpus, load_published(folder, corpus), None)
 
 
 def run_likelihoods(folder: Path, corpus: Corpus) -> Iterator[Row]:
     """The same published raw scores under different likelihoods."""
     raw = load_published(folder, corpus, "raw_score")
-    yield _row("published raw scores", corpus, raw, None)
+    yield row_of("published raw scores", corpus, raw, None)
     scores = [published_gaussian(*pair) for pair in zip(corpus.files, raw, strict=True)]
-    yield _row("published raw, gaussian", corpus, scores, None)
+    yield row_of("published raw, gaussian", corpus, scores, None)
     ruled = [
         np.where(out_of_range(file.values), 1.0, score)
         for file, score in zip(corpus.files, scores, strict=True)
     ]
-    yield _row("published raw, gaussian + range", corpus, ruled, None)
+    yield row_of("published raw, gaussian + range", corpus, ruled, None)
     ours = [published_calibrated(*pair) for pair in zip(corpus.files, raw, strict=True)]
-    yield _row("published raw, calibrated", corpus, ours, None)
+    yield row_of("published raw, calibrated", corpus, ours, None)
 
 
 def _baseline(name: str, score: Callable[[Floats], Floats], corpus: Corpus) -> Row:
-    return _row(name, corpus, *_timed(corpus, lambda file: score(file.values)))
+    return row_of(name, corpus, *_timed(corpus, lambda file: score(file.values)))
 
 
 def _told_once(score: Callable[[Floats], Floats], values: Floats) -> Floats:
@@ -118,7 +125,7 @@ def _alerts(file: NabFile, settings: Settings) -> tuple[Floats, Floats]:
     rows = np.zeros(len(file.values), dtype=np.int64)
     scored = Fleet(settings, 1).update(rows, file.timestamps, file.values)
     alert = np.nan_to_num(scored["alert_score"], nan=0.0)
-    return alert, (scored["event"] == _START).astype(np.float64)
+    return alert, (scored["event"] == START).astype(np.float64)
 
 
 def _timed(corpus: Corpus, score: Callable[[NabFile], Floats]) -> tuple[list[Floats], float | None]:
@@ -128,6 +135,7 @@ def _timed(corpus: Corpus, score: Callable[[NabFile], Floats]) -> tuple[list[Flo
     return scores, (time.perf_counter() - begin) / samples * 1e6
 
 
-def _row(name: str, corpus: Corpus, scores: list[Floats], us: float | None) -> Row:
+def row_of(name: str, corpus: Corpus, scores: list[Floats], us: float | None) -> Row:
+    """The line of a detector from one score per row of each file; without events."""
     best = score_corpus(corpus, scores)
     return Row(name, tuple(best), false_episodes(corpus, scores, best[0].threshold), None, None, us)

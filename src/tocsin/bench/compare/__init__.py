@@ -1,0 +1,1 @@
+"""Tocsin beside public peers, all run through the very same code."""

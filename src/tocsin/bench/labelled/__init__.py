@@ -1,0 +1,1 @@
+"""Detection judged on series with labelled anomalies: ranking, events, false alarms."""

@@ -1,0 +1,26 @@
+"""``tocsin bench …``: benchmarks that anyone can run; one file a benchmark."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cyclopts import App
+
+__all__ = ["app"]
+
+#: Name: what it does. Each is imported when it is called.
+_BENCHMARKS: Final = {
+    "nab": "Score with the Numenta Anomaly Benchmark's official rules.",
+    "labelled": "Judge ranking, events and false alarms on series with labelled anomalies.",
+    "injected": "Judge on anomalies of known kind and size, put into quiet backgrounds.",
+    "compare": "Run public peers and trivial baselines through the very same code as ours.",
+    "traces": "Replay what HTM Engine's own likelihood returned.",
+    "calibration": "Print stated against observed false-alarm rates on quiet streams.",
+    "htm": "Measure what the HTM model costs as it grows older.",
+    "engine": "Measure the service from end to end.",
+    "swapping": "Measure many HTM models within a memory budget.",
+}
+
+app = App(name="bench", help="Measure detection quality and speed on this machine.")
+for _name, _help in _BENCHMARKS.items():
+    app.command(f"tocsin.cli.bench.{_name}:{_name}", name=_name, help=_help)
