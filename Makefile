@@ -7,13 +7,22 @@ DATA ?= tocsin-data
 # Compiled kernels are kept with the rest.
 export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
 
-.PHONY: run test check lint types contracts format browser clean
+.PHONY: run test faults soak check lint types contracts format browser postgres clean
 
 run: $(VENV)/run.ready
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
-test: $(VENV)/dev.ready browser
+test: $(VENV)/dev.ready browser postgres
 	$(BIN)/pytest
+
+# Services are killed, databases taken away, disks filled, clocks set: the long form (an hour and more).
+# `make test` runs the same campaigns in short.
+faults: $(VENV)/dev.ready postgres
+	TOCSIN_FAULTS=long $(BIN)/pytest tests/faults tests/engine/test_contract.py
+
+# A million samples through each preset of the HTM model: constant memory, constant speed.
+soak: $(VENV)/dev.ready
+	$(BIN)/tocsin bench htm --samples 1000000 --soak
 
 check: lint types contracts
 
@@ -38,6 +47,13 @@ browser:
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 	  || echo "no Chromium here: the tests of the pages will be skipped"
+
+# The store is tested on a real PostgreSQL, which the tests start themselves.
+postgres:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
+	  || echo "no PostgreSQL here: its tests will be skipped"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
