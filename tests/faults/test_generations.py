@@ -66,7 +66,7 @@ def test_generations_never_mix(
         "delete and re-create",
         tmp_path / "service",
         store,
-        series=[*make_series(8, 15_000, seed=23), *slow],
+        series=[*make_series(8, 90_000 if long else 15_000, seed=23), *slow],
         config='[[watch]]\nmatch = "slow.*"\nmodel = "htm"\nhtm = "small"\n',
     ) as campaign:
         reported(campaign.report)
