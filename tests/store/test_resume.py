@@ -60,3 +60,15 @@ def test_deleted_metrics_are_remembered(database: Engine) -> None:
     assert [row["id"] for row in resume.metrics()] == [3]
     assert resume.generations() == {("m", "{}"): 2, ("m4", "{}"): 1}
     assert (resume.last_metric(), resume.last_position()) == (4, 17)
+
+
+def test_a_deletion_that_was_cut_off_after_the_samples_is_found(database: Engine) -> None:
+    writer = Writer(database)
+    writer.commit(Commit(position=1, metrics=[a_metric(1)]))
+    state = {"metric": 1, "seq": 1, "settings_hash": "h", "made": 1, "state": b"x"}
+    writer.save_snapshots([state], 2)
+    writer.change_metric(1, deleted=5)
+    assert [row["id"] for row in Resume(database).deleted()] == [1]
+    while writer.delete_metric_data(1, 100):
+        pass
+    assert Resume(database).deleted() == []

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     func,
+    or_,
     select,
 )
 
@@ -64,8 +65,11 @@ class Resume:
     def deleted(self) -> Sequence[Mapping[Any, Any]]:
         """Deleted metrics of which data may be left (their deletion did not finish)."""
         c = schema.metric.c
-        left = select(schema.sample.c.metric).where(schema.sample.c.metric == c.id).exists()
-        return self._all(select(schema.metric).where(c.deleted.is_not(None), left).order_by(c.id))
+        # A deletion that was cut off may have left any of these, samples first.
+        tables = (schema.sample, schema.event, schema.snapshot)
+        left = [select(table.c.metric).where(table.c.metric == c.id).exists() for table in tables]
+        gone = select(schema.metric).where(c.deleted.is_not(None), or_(*left))
+        return self._all(gone.order_by(c.id))
 
     def snapshots(self) -> Iterator[State]:
         """Every snapshot, metric by metric, each metric's newest first; read piece by piece."""
