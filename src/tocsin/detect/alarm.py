@@ -15,7 +15,7 @@ __all__ = ["ALARM", "concerns", "least", "tell", "tell_news"]
 #: What was told last is forgotten by this share per sample where there are no times.
 _FORGET: Final = 1.0 / 100.0
 #: A score is news when it is this many times what was told last.
-_WORSE: Final = 1.25
+_WORSE: Final = 1.4
 #: An event is over after this many samples in a row below the release level.
 _QUIET: Final = 10
 #: Release level, as a share of the anomaly score that opened the event (0.99999 -> 0.999).
@@ -26,10 +26,12 @@ _ONGOING: Final = EVENT_CODES.index(EventState.ONGOING)
 _IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
 _END: Final = EVENT_CODES.index(EventState.END)
 
-#: ``value``: the sample's; ``told``: the last alert score, fading; ``open``: the level at which the
-#: open event began, or 0.
+#: ``value``: the sample's; ``broken``: 1 where it breaks a habit, which is told whatever its
+#: value; ``told``: the last alert score, fading; ``open``: the level at which the open event began,
+#: or 0.
 ALARM: Final = np.dtype(
-    [("value", "f8"), ("told", "f8"), ("open", "f8"), ("quiet", "i8")], align=True
+    [("value", "f8"), ("broken", "f8"), ("told", "f8"), ("open", "f8"), ("quiet", "i8")],
+    align=True,
 )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tocsin.detect.events import facts_of
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.objects import ObjectFleet, fleet_of
-from tocsin.detect.result import EVENT_CODES, Readiness, Result, with_samples
+from tocsin.detect.result import EVENT_CODES, EventState, Readiness, Result, with_samples
 from tocsin.detect.settings import Settings
+from tocsin.detect.why import explain
 from tocsin.errors import BadSampleError
 from tocsin.samples import Times, Unit, iso, to_ns
 
@@ -138,18 +140,24 @@ class Detector:
             found = float(row[name])
             return None if np.isnan(found) else found
 
+        moment, event = int(row["timestamp"]), EVENT_CODES[int(row["event"])]
+        told = event in (EventState.START, EventState.ONGOING)
+        rate = number("rate")
+        watched = value if rate is None else rate
         return Result(
-            timestamp=int(row["timestamp"]),
+            timestamp=moment,
             value=value,
-            raw_score=float(row["raw_score"]),
+            rate=number("rate"),
+            raw_score=number("raw_score"),
             likelihood=number("likelihood"),
             anomaly_score=number("anomaly_score"),
             alert_score=number("alert_score"),
             expected=number("expected"),
             lower=number("lower"),
             upper=number("upper"),
-            event=EVENT_CODES[int(row["event"])],
+            event=event,
             readiness=self.readiness,
+            why=explain(facts_of(moment, watched, row, self.settings.timezone)) if told else None,
         )
 
 

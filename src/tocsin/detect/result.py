@@ -9,9 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.why import Why
+
 __all__ = [
     "EVENT_CODES",
+    "NUMBERS",
     "RESULT",
+    "VIEW_NAMES",
     "EventState",
     "Readiness",
     "Result",
@@ -37,17 +41,38 @@ class EventState(StrEnum):
 #: The event state by the code that the kernel writes.
 EVENT_CODES: Final = tuple(EventState)
 
+#: The views of the default model, in the order of `RESULT`'s ``views``. A new one needs a name
+#: here, a phrase in `tocsin.detect.why`, and its evidence from `tocsin.detect.models.views`.
+VIEW_NAMES: Final = ("value", "level", "forecast", "shape", "flat", "silence")
+
+#: The columns of `RESULT` that are kept with a sample, but for ``event``.
+NUMBERS: Final = (
+    # Of a counter: what is watched; not-a-number at its first sample, and for a gauge.
+    "rate",
+    "raw_score",
+    "likelihood",
+    "anomaly_score",
+    "alert_score",
+    "expected",
+    "lower",
+    "upper",
+)
+
 #: One row per sample. Not-a-number means "not known yet", never 0 or 0.5.
+#:
+#: What follows ``event`` is what an event is explained with, and is kept for events only: by how
+#: much the value lies above the highest (below the lowest: negative) of all before, how long the
+#: metric and the pause before this sample were (s), and the evidence that each view brought.
 RESULT: Final = np.dtype(
     [
-        ("raw_score", "f8"),
-        ("likelihood", "f8"),
-        ("anomaly_score", "f8"),
-        ("alert_score", "f8"),
-        ("expected", "f8"),
-        ("lower", "f8"),
-        ("upper", "f8"),
+        *((name, "f8") for name in NUMBERS),
         ("event", "i8"),
+        # Twice as precise as it need be: without it there would be a gap between the fields, whose
+        # bytes are anything, and equal results would not be equal bytes.
+        ("age", "f8"),
+        ("beyond", "f4"),
+        ("pause", "f4"),
+        ("views", "f4", (len(VIEW_NAMES),)),
     ],
     align=True,
 )
@@ -93,9 +118,12 @@ class Result:
 
     #: Nanoseconds since 1970, UTC.
     timestamp: int
+    #: As it was given.
     value: float
-    #: How surprising the model found the sample, in the model's own units.
-    raw_score: float
+    #: Of a counter: its rate per second, which is what is watched; None before its second sample.
+    rate: float | None
+    #: How surprising the model found the sample, in the model's own units; None: a counter's first.
+    raw_score: float | None
     #: P(a raw score at most this large), from the metric's own past.
     likelihood: float | None
     #: The likelihood on HTM Engine's log scale, in [0, 1]: 0.99999 -> 0.5.
@@ -108,6 +136,8 @@ class Result:
     upper: float | None
     event: EventState
     readiness: Readiness
+    #: What it is and why, where it starts or continues an event; else None.
+    why: Why | None = None
 
 
 def log_score(likelihood: float) -> float:
@@ -125,7 +155,8 @@ def with_samples(
     scored: NDArray[np.void], times: NDArray[np.int64], values: NDArray[np.float64]
 ) -> NDArray[np.void]:
     """Result rows with their samples' ``timestamp`` and ``value`` in front."""
-    whole = np.zeros(len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *RESULT.descr])
+    fields = [(name, RESULT[name]) for name in RESULT.names or ()]
+    whole = np.zeros(len(scored), dtype=[("timestamp", "i8"), ("value", "f8"), *fields])
     whole["timestamp"], whole["value"] = times, values
     for name in RESULT.names or ():
         whole[name] = scored[name]

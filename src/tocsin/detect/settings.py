@@ -15,10 +15,12 @@ from tocsin.samples import zone
 if TYPE_CHECKING:
     from tocsin.detect.models.htm.parameters import Htm
 
-__all__ = ["DIRECTIONS", "LIKELIHOODS", "MODELS", "Settings", "Wanted"]
+__all__ = ["DIRECTIONS", "KINDS", "LIKELIHOODS", "MODELS", "Settings", "Wanted"]
 
 MODELS: Final = ("views", "htm")
 LIKELIHOODS: Final = ("evidence", "gaussian")
+#: What a value is: itself what is watched, or a count whose rate is.
+KINDS: Final = ("gauge", "counter")
 #: Which deviations are told, and their sign.
 DIRECTIONS: Final = {"both": 0, "up": 1, "down": -1}
 
@@ -34,6 +36,8 @@ class Wanted(NamedTuple):
     least_relative_change: float
     #: 1: only above the expected value; -1: only below; 0: both.
     direction: int
+    #: Whether values are counts, and what is watched is their rate.
+    counter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,17 @@ class Settings:
     timezone: str = "UTC"
     #: The false-alarm budget: about this many events per metric and week while all is well.
     #: With the metric's own sampling interval it says how improbable a sample must be.
-    false_alarms_per_week: float = 0.5
+    false_alarms_per_week: float = 0.05
     #: Which deviations from the expected value are told: "both", or only those "up" or "down".
     direction: str = "both"
     #: The smallest deviation from the expected value that is told, in the metric's units …
+    #: (a counter's: per second).
     least_change: float = 0.0
     #: … and as a share of the expected value.
     least_relative_change: float = 0.0
+    #: What a value is: a "gauge" is watched as it is; a "counter" only grows until it begins again
+    #: at 0, and is watched as its rate per second.
+    kind: str = "gauge"
     #: Parameters of the model "htm": a preset's name, a table of keys (with an optional
     #: ``preset``), or an `Htm`, which it becomes. None for other models.
     htm: Htm | str | dict[str, Any] | None = None
@@ -75,6 +83,7 @@ class Settings:
                 f"false_alarms_per_week = {budget!r}: must be a number above 0, at most 10000"
             )
         _one_of("direction", self.direction, DIRECTIONS)
+        _one_of("kind", self.kind, KINDS)
         _not_negative("least_change", self.least_change)
         _not_negative("least_relative_change", self.least_relative_change)
         object.__setattr__(self, "htm", _parameters(self.htm) if self.model == "htm" else None)
@@ -92,6 +101,7 @@ class Settings:
             float(self.least_change),
             float(self.least_relative_change),
             DIRECTIONS[self.direction],
+            self.kind == "counter",
         )
 
     @property
@@ -99,7 +109,7 @@ class Settings:
         """The false-alarm budget in words.
 
         >>> Settings().promise
-        'about one false alarm per metric in 14 days'
+        'about one false alarm per metric in 140 days'
         """
         days = 7.0 / self.false_alarms_per_week
         if days >= 1.5:

@@ -16,7 +16,7 @@ from tocsin.detect.kernels import kernel_of
 from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError, StateError
 
-__all__ = ["OBJECT_MAGIC", "VERSION", "layout", "pack", "unpack"]
+__all__ = ["OBJECT_MAGIC", "VERSION", "layout", "pack", "settings_of", "unpack"]
 
 MAGIC: Final = b"TOCSIN\x00"
 #: How the state of a model of somebody else's begins: see `tocsin.detect.objects`.
@@ -64,7 +64,7 @@ def unpack(data: bytes, *, expected: Settings | None = None) -> tuple[NDArray[np
     if zlib.crc32(data[: -_SUM.size]) != _SUM.unpack(data[-_SUM.size :])[0]:
         raise StateError("this state is damaged: its checksum does not fit")
     start = _HEAD.size
-    settings = _settings(data[start : start + told])
+    settings = settings_of(data[start : start + told])
     if expected is not None and settings != expected:
         raise StateError(_differing(settings, expected))
     kernel = kernel_of(settings)
@@ -77,7 +77,8 @@ def unpack(data: bytes, *, expected: Settings | None = None) -> tuple[NDArray[np
     return np.frombuffer(body, dtype=dtype).copy(), settings
 
 
-def _settings(told: bytes) -> Settings:
+def settings_of(told: bytes) -> Settings:
+    """Settings that were written as JSON. Errors: `StateError`."""
     try:
         return Settings.of(json.loads(told))
     except (ConfigurationError, ValueError) as error:

@@ -7,9 +7,11 @@ band is drawn for those nine: infinite where no single value can cross the limit
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.kernels.counter import watch
 from tocsin.detect.kernels.step import band_is_due, judge, meet, row_of, seek_band, show_band
 from tocsin.detect.likelihood.gaussian_row import FITTED_FROM, GAUSSIAN, add, level, survival
 from tocsin.detect.likelihood.gaussian_row import bounded as _bounded
@@ -52,4 +54,7 @@ def score_samples(
     ``wanted``: see `Settings.wanted`.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], civil[i], value[i], wanted, out[i])
+        row = rows[metric[i]]
+        seen = watch(row, timestamp[i], value[i], wanted.counter, out[i])
+        if not math.isnan(seen):
+            _step(row, timestamp[i], civil[i], seen, wanted, out[i])

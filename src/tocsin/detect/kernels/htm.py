@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tocsin.detect.compile import kernel
 from tocsin.detect.kernels import Kernel
-from tocsin.detect.kernels.step import enter, row_of
+from tocsin.detect.kernels.step import enter, row_of, tell_beyond
 from tocsin.detect.models.htm import HEAD, look, open_block, parts_of
 from tocsin.detect.models.htm.parameters import Htm
 from tocsin.detect.models.htm.plan import plan
@@ -91,6 +91,9 @@ def ask(
         out.expected = region.classifier.forecast[0]
         out.lower = region.classifier.forecast[1]
         out.upper = region.classifier.forecast[2]
+    if row.seen > 1:
+        low, high = row.model.low, row.model.high
+        tell_beyond(out, max(value - high, 0.0) + min(value - low, 0.0))
     raw, outside = look(row.model, region, plan, civil, value, room)
     out.raw_score = raw
     return value, raw, outside

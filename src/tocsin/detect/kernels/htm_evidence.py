@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.kernels.counter import watch
 from tocsin.detect.kernels.htm import ask, head_of
 from tocsin.detect.kernels.step import judge
 from tocsin.detect.likelihood import pareto
@@ -95,8 +96,11 @@ def score_samples(
     for i in range(len(value)):
         m = metric[i]
         row = rows[m]
-        beyond = _beyond(row, value[i]) if plan.range_rule else 0.0
-        _, raw, _ = ask(row, blocks[m], at, plan, work, timestamp[i], civil[i], value[i], out[i])
+        seen = watch(row, timestamp[i], value[i], wanted.counter, out[i])
+        if math.isnan(seen):
+            continue
+        beyond = _beyond(row, seen) if plan.range_rule else 0.0
+        _, raw, _ = ask(row, blocks[m], at, plan, work, timestamp[i], civil[i], seen, out[i])
         laws = row.likelihood
         mean = _mean(laws, row.seen - 1, raw)
         evidence = _weigh(laws, mean, beyond, row.seen >= _SCORED_FROM)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.kernels.counter import watch
 from tocsin.detect.kernels.htm import ask, head_of
 from tocsin.detect.kernels.step import judge
 from tocsin.detect.likelihood.gaussian_row import FITTED_FROM, GAUSSIAN, add, survival
@@ -35,8 +37,11 @@ def score_samples(
     for i in range(len(value)):
         m = metric[i]
         row = rows[m]
+        seen = watch(row, timestamp[i], value[i], wanted.counter, out[i])
+        if math.isnan(seen):
+            continue
         known, raw, outside = ask(
-            row, blocks[m], at, plan, work, timestamp[i], civil[i], value[i], out[i]
+            row, blocks[m], at, plan, work, timestamp[i], civil[i], seen, out[i]
         )
         p = survival(row.likelihood, raw)
         if row.seen >= NEEDED:

@@ -6,12 +6,14 @@ expects, or which values it would find surprising, is not known.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
 
 from tocsin.detect.alarm import ALARM
 from tocsin.detect.compile import kernel
+from tocsin.detect.kernels.counter import COUNTER, watch
 from tocsin.detect.kernels.step import enter, judge
 from tocsin.detect.likelihood.calibrated import CALIBRATED, chance
 
@@ -28,9 +30,11 @@ _WINDOW: Final = 1
 ROW: Final = np.dtype(
     [
         ("seen", "i8"),
+        ("first_timestamp", "i8"),
         ("last_timestamp", "i8"),
         ("interval", "f8"),
         ("lower", "f8"),
+        ("counter", COUNTER),
         ("likelihood", CALIBRATED),
         ("alarm", ALARM),
     ],
@@ -58,4 +62,7 @@ def score_samples(
     ``wanted``: see `Settings.wanted`.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], value[i], wanted, out[i])
+        row = rows[metric[i]]
+        seen = watch(row, timestamp[i], value[i], wanted.counter, out[i])
+        if not math.isnan(seen):
+            _step(row, timestamp[i], seen, wanted, out[i])

@@ -6,12 +6,14 @@ those of its models. There is no band: see `tocsin.detect.kernels.raw`.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
 
 from tocsin.detect.alarm import ALARM
 from tocsin.detect.compile import kernel
+from tocsin.detect.kernels.counter import COUNTER, watch
 from tocsin.detect.kernels.step import enter, judge
 from tocsin.detect.likelihood.gaussian_row import FITTED_FROM, GAUSSIAN, add, survival
 
@@ -24,9 +26,11 @@ NEEDED: Final = FITTED_FROM
 ROW: Final = np.dtype(
     [
         ("seen", "i8"),
+        ("first_timestamp", "i8"),
         ("last_timestamp", "i8"),
         ("interval", "f8"),
         ("lower", "f8"),
+        ("counter", COUNTER),
         ("likelihood", GAUSSIAN),
         ("alarm", ALARM),
     ],
@@ -54,4 +58,7 @@ def score_samples(
     ``wanted``: see `Settings.wanted`.
     """
     for i in range(len(value)):
-        _step(rows[metric[i]], timestamp[i], value[i], wanted, out[i])
+        row = rows[metric[i]]
+        seen = watch(row, timestamp[i], value[i], wanted.counter, out[i])
+        if not math.isnan(seen):
+            _step(row, timestamp[i], seen, wanted, out[i])

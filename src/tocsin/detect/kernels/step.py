@@ -12,12 +12,25 @@ import numpy as np
 
 from tocsin.detect.alarm import ALARM, concerns, least, tell
 from tocsin.detect.compile import kernel
-from tocsin.detect.models.views import VIEWS, expectation, score, surprise
+from tocsin.detect.kernels.counter import COUNTER
+from tocsin.detect.models.views import VIEWS, expectation, score, standstill, surprise
+from tocsin.detect.models.views.habit import is_long_pause
+from tocsin.detect.models.views.novelty import beyond
+from tocsin.detect.result import VIEW_NAMES
 
-__all__ = ["band_is_due", "enter", "judge", "meet", "row_of", "seek_band", "show_band"]
+__all__ = [
+    "band_is_due",
+    "enter",
+    "judge",
+    "meet",
+    "row_of",
+    "seek_band",
+    "show_band",
+    "tell_beyond",
+]
 
 #: The band is looked for anew every so many samples.
-_BAND_EVERY: Final = 32
+_BAND_EVERY: Final = 64
 #: The share of samples that may be false alarms, whatever the budget and the interval say.
 _SMALLEST_SHARE: Final = 1e-8
 _LARGEST_SHARE: Final = 1e-3
@@ -29,8 +42,16 @@ _WEEK_NS: Final = 7 * 86_400 * 1_000_000_000
 #: A pause counts as at most this many usual intervals.
 _LONGEST_PAUSE: Final = 4.0
 _INTERVAL_RATE: Final = 0.01
+#: Samples before the usual time between them is known.
+_PAUSES_FROM: Final = 10
+#: What a broken habit is told as, in evidence, and where.
+_BROKEN: Final = 6.0
+_FLAT: Final = VIEW_NAMES.index("flat")
+_SILENCE: Final = VIEW_NAMES.index("silence")
 #: Values beyond this are as large as this: differences and sums must stay finite.
 _LARGEST: Final = 1e290
+#: The same for what is told in single precision.
+_LARGEST_TOLD: Final = 1e38
 #: Steps below this are nothing.
 _SMALLEST: Final = 1e-280
 _SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
@@ -41,10 +62,13 @@ def row_of(likelihood: np.dtype[np.void], model: np.dtype[np.void] = VIEWS) -> n
     return np.dtype(
         [
             ("seen", "i8"),
+            ("first_timestamp", "i8"),
             ("last_timestamp", "i8"),
             ("interval", "f8"),  # running mean of the time between samples, ns
+            ("longest_pause", "f8"),  # samples that did not come in it
             ("lower", "f8"),  # the band as last looked for
             ("upper", "f8"),
+            ("counter", COUNTER),
             ("model", model),
             ("likelihood", likelihood),
             ("alarm", ALARM),
@@ -69,6 +93,10 @@ def enter(row: Any, timestamp: int, given: float, out: Any) -> float:
     """Count a sample in and return its value; ``out`` says "not known yet" of everything."""
     if row.seen == 0:
         row.lower = np.nan
+        row.first_timestamp = timestamp
+        row.last_timestamp = timestamp
+    out.age = 1e-9 * (timestamp - row.first_timestamp)
+    out.pause = 1e-9 * (timestamp - row.last_timestamp)
     _follow_interval(row, timestamp)
     row.seen += 1
     out.raw_score = np.nan
@@ -81,7 +109,19 @@ def enter(row: Any, timestamp: int, given: float, out: Any) -> float:
     out.event = 0
     value = min(max(given, -_LARGEST), _LARGEST)
     row.alarm.value = value
+    row.alarm.broken = 0.0
     return value
+
+
+@kernel
+def _paused(row: Any, timestamp: int) -> bool:
+    """Whether the time since the last sample, which is learnt, breaks a habit."""
+    if row.seen < _PAUSES_FROM or row.interval <= 0.0:
+        return False
+    missed = float(timestamp - row.last_timestamp) / row.interval - 1.0
+    broken = is_long_pause(missed, row.longest_pause)
+    row.longest_pause = max(row.longest_pause, missed)
+    return broken
 
 
 @kernel
@@ -92,12 +132,26 @@ def meet(
 
     ``out`` gets what is known without a likelihood; the rest of it is "not known yet".
     """
+    paused = _paused(row, timestamp)
     value = enter(row, timestamp, given, out)
     expected = expectation(row.model, civil)
-    raw = score(row.model, value, expected)
+    raw = score(row.model, value, expected, out.views)
+    tell_beyond(out, beyond(row.model.values, value))
+    still = standstill(row.model, value)
+    if still:
+        out.views[_FLAT] = _BROKEN
+    if paused:
+        out.views[_SILENCE] = _BROKEN
+    row.alarm.broken = 1.0 if paused or still else 0.0
     out.raw_score = raw
     out.expected = expected
     return value, expected, raw
+
+
+@kernel
+def tell_beyond(out: Any, away: float) -> None:
+    """Write how far the value lies beyond all before it, in single precision."""
+    out.beyond = min(max(away, -_LARGEST_TOLD), _LARGEST_TOLD)
 
 
 @kernel
@@ -114,14 +168,17 @@ def _forgetting(row: Any) -> float:
 
 @kernel
 def judge(row: Any, p: float, wanted: Any, out: Any) -> tuple[float, bool]:
-    """Write scores and event of a p-value.
+    """Write scores and event of a p-value; a broken habit is as rare as what is told.
 
     Returns the p-value from which a sample is anomalous, and whether this one is.
     """
+    share = _event_share(row, wanted.budget)
+    broken = row.alarm.broken > 0.0
+    if broken:
+        p = min(p, share)
     out.likelihood = 1.0 - max(p, _SMALLEST_LIKELIHOOD_GAP)
     out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
-    share = _event_share(row, wanted.budget)
-    heard = concerns(row.alarm.value, out.expected, wanted)
+    heard = broken or concerns(row.alarm.value, out.expected, wanted)
     anomalous = heard and p <= share
     tell(row.alarm, out, anomalous, heard, _forgetting(row))
     return share, anomalous

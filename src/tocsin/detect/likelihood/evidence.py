@@ -6,10 +6,16 @@ P(S >= s) = 10^-(s + 1), nine of ten samples having nothing to tell. Then the me
 correct it: the body by a histogram, the far tail by a generalised Pareto law whose mean excess and
 shape are estimated from the largest scores, and drawn towards those of the law. Old scores fade.
 
-Cost per score: O(bins). State: one `EVIDENCE` record, 488 bytes.
+An anomaly that lasts is learnt once: of the rare scores that follow a very rare one, one in five
+is learnt, so that a metric that is often anomalous is not held to be so by nature. Rare scores that
+come alone, as on quiet data, are all learnt. This keeps the rate of events, not of samples: where
+rare scores come in clusters by nature, more samples than stated are below a p-value.
+
+Cost per score: O(bins). State: one `EVIDENCE` record, 496 bytes.
 
 Sources: Balkema & de Haan (1974) for the Pareto law of excesses over a threshold, Hosking & Wallis
-(1987) for its probability-weighted moments.
+(1987) for its probability-weighted moments; Leadbetter (1991) for clusters of exceedances counted
+as one.
 """
 
 from __future__ import annotations
@@ -43,8 +49,18 @@ _TAIL_COUNT: Final = 40.0
 _TAIL_SHARE: Final = 0.005
 _LARGEST_TAIL_SHARE: Final = 0.2
 
-#: Decayed histogram of raw scores; the last bin also takes what lies beyond it.
-EVIDENCE: Final = np.dtype([("weight", "f8"), ("bin", "f4", (BINS,))], align=True)
+#: An anomaly is learnt once: of the scores this rare that follow one rarer than `_ALARMING` within
+#: `_QUIET` samples, one in so many is learnt.
+_ALARMING: Final = 1e-3
+_UNUSUAL: Final = 3e-3
+_QUIET: Final = 10
+_LEARNT_AGAIN: Final = 5
+
+#: Decayed histogram of raw scores; the last bin also takes what lies beyond it. ``alarmed``: quiet
+#: samples that an anomaly lasts yet; ``left_out``: its scores that were not learnt since one was.
+EVIDENCE: Final = np.dtype(
+    [("weight", "f8"), ("alarmed", "i4"), ("left_out", "i4"), ("bin", "f4", (BINS,))], align=True
+)
 
 
 @kernel
@@ -127,7 +143,9 @@ def level(row: Any, p: float) -> float:
 
 @kernel
 def add(row: Any, score: float, p: float) -> None:
-    """Learn one raw score (>= 0) whose survival was ``p``."""
+    """Learn one raw score (>= 0) whose survival was ``p``; of an anomaly that lasts, its share."""
+    if _is_more_of_the_same(row, p):
+        return
     rarest = 1.0 / (_WINSOR_TIMES * (row.weight + _PRIOR))
     if p < rarest:
         score = min(score, level(row, rarest))
@@ -138,3 +156,14 @@ def add(row: Any, score: float, p: float) -> None:
             row.bin[k] *= keep
     row.weight += 1.0
     row.bin[min(int(score / WIDTH), BINS - 1)] += np.float32(1.0)
+
+
+@kernel
+def _is_more_of_the_same(row: Any, p: float) -> bool:
+    """Whether this score belongs to an anomaly that is learnt already."""
+    skip = False
+    if row.alarmed > 0 and p < _UNUSUAL:
+        row.left_out = (row.left_out + 1) % _LEARNT_AGAIN
+        skip = row.left_out > 0
+    row.alarmed = _QUIET if p < _ALARMING else max(row.alarmed - 1, 0)
+    return skip

@@ -9,7 +9,7 @@ that a p-value of 1e-5 means something long before 100,000 samples. Old scores f
 score enters as a less huge one, so that an anomaly does not hide the next, while a lasting change
 is accepted.
 
-Cost per score: O(bins). State: one `PARETO` record, 728 bytes.
+Cost per score: O(bins). State: one `PARETO` record, 504 bytes.
 
 Sources: Pickands (1975) and Balkema & de Haan (1974) for the Pareto law of excesses; Hosking &
 Wallis (1987) for its probability-weighted moments.
@@ -26,11 +26,11 @@ from tocsin.detect.compile import kernel
 
 __all__ = ["PARETO", "add", "level", "survival"]
 
-BINS: Final = 176
-#: Bins per doubling of the score: neighbouring bins differ by 15 %.
-PER_OCTAVE: Final = 5
+BINS: Final = 120
+#: Bins per doubling of the score: neighbouring bins differ by 19 %.
+PER_OCTAVE: Final = 4
 #: Where the first positive score lands, leaving room for larger ones.
-_FIRST_BIN: Final = 120
+_FIRST_BIN: Final = 82
 #: Weight that old scores keep per new one, once MEMORY of them are there.
 MEMORY: Final = 20_000.0
 #: The tail starts where this many scores, or this share of them, lie above.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tocsin.detect.models.foreign.names import Named
 from tocsin.errors import ConfigurationError, ModelError, StateError
 
-__all__ = ["LARGEST", "Scorer", "highest"]
+__all__ = ["LARGEST", "Scorer", "highest", "raw_scores", "restored"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -29,11 +29,30 @@ def highest(likelihood: str) -> float:
     return 1.0 if likelihood == "gaussian" else LARGEST
 
 
+def raw_scores(score: Callable[[Ints, Floats], Floats], timestamp: Ints, watched: Floats) -> Floats:
+    """Raw scores by ``score`` of what is watched; not-a-number where there is nothing (yet).
+
+    That can only be so at the beginning: a counter's first sample has no rate. Errors: what
+    ``score`` raises; a `ModelError` counts all samples.
+    """
+    first = int(np.count_nonzero(np.isnan(watched)))
+    unknown = np.full(first, np.nan)
+    if first == len(watched):
+        return unknown
+    try:
+        return np.concatenate([unknown, score(timestamp[first:], watched[first:])])
+    except ModelError as error:
+        error.row += first
+        if error.raw is not None:
+            error.raw = np.concatenate([unknown, error.raw])
+        raise
+
+
 class Scorer:
     """An object with ``score_one`` and ``learn_one``, whose arguments are given by their names.
 
     =============  ===============================================================
-    ``value``      the sample's value, a float
+    ``value``      the sample's value, a float; a counter's rate per second
     ``timestamp``  its time, an int: nanoseconds since 1970, UTC
     ``x``          ``{"value": value}``, as River's models take it
     ``y``          the value; ``x`` is None then, as River's supervised models take it

@@ -7,20 +7,29 @@ dependent and the sum is no p-value; the metric's own likelihood makes it one.
 ========  ==================================================================  ======
 view      score                                                               weight
 ========  ==================================================================  ======
-value     distance of the value from all values seen (`novelty`)              1
-level     the same for the mean of the last 48 values: shifts and drifts      0.5
+value     distance of the value from all values seen (`novelty`)              1.25
+level     the same for the mean of the 48 values before: shifts and drifts      0.5
 forecast  distance from the expected value (`forecast`)                       0.2
-shape     distance of the last 8 values from all such seen (`shape`)          0.5
+shape     distance of the last 8 values from all such seen (`shape`)          0.75
 ========  ==================================================================  ======
 
-How rare a novel value is does not say how far out it lies: the distance d relative to the range
-seen so far adds log10(1 + 100 d / range), twice for the value, once for the shape.
+How rare a novel value is does not say how far out it lies: its distance d relative to the range
+seen so far adds 2 log10(1 + 100 d / range), its reach.
+
+A rare deviation may be a small one. The evidence counts in full where the deviation is large in any
+of three ways: the course of the last values is six times further from its neighbours (`neighbours`)
+than is usual (`usual`), or the forecast error 300 times the usual one, or the reach large; else in
+proportion to the logarithm of its size, and by 0.4 at least. This is a size, not a chance: what
+happens often may be large too.
+
+A metric that stands still, or does not come, for longer than it ever did breaks its habit
+(`habit`), whatever the sum.
 
 An anomaly that lasts is more than its samples: `with_recent` adds the running mean of recent
 evidence to a sample that has evidence of its own. An ordinary sample's score stays small whatever
 came before it.
 
-Cost: O(1); with likelihood and alarm between 2 and 3 microseconds per sample (``tocsin bench nab``
+Cost: O(1); with likelihood and alarm about 3 microseconds per sample (``tocsin bench nab``
 prints it). State: one `VIEWS` record.
 """
 
@@ -34,28 +43,56 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.likelihood.pareto import PARETO, add, survival
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
+from tocsin.detect.models.views.habit import HABIT, stands_still
+from tocsin.detect.models.views.habit import follow as follow_habit
+from tocsin.detect.models.views.neighbours import NEIGHBOURS, coordinate
+from tocsin.detect.models.views.neighbours import distance as distance_of_course
+from tocsin.detect.models.views.neighbours import follow as follow_course
+from tocsin.detect.models.views.neighbours import look_back as look_back_at_courses
 from tocsin.detect.models.views.novelty import NOVELTY, distance, novelty, see
 from tocsin.detect.models.views.shape import SHAPE, apart, look_back
 from tocsin.detect.models.views.shape import follow as follow_shape
+from tocsin.detect.models.views.usual import USUAL, times
+from tocsin.detect.models.views.usual import follow as follow_usual
+from tocsin.detect.result import VIEW_NAMES
 
-__all__ = ["VIEWS", "expectation", "learn", "score", "surprise", "with_recent", "without_recent"]
+__all__ = [
+    "NAMES",
+    "VIEWS",
+    "expectation",
+    "learn",
+    "score",
+    "standstill",
+    "surprise",
+    "with_recent",
+    "without_recent",
+]
 
-_VALUE_WEIGHT: Final = 1.0
+#: The views, in the order in which `score` tells what each of them found; habits come last, and are
+#: told by the step.
+NAMES: Final = VIEW_NAMES
+
+_VALUE_WEIGHT: Final = 1.25
 _LEVEL_WEIGHT: Final = 0.5
 _FORECAST_WEIGHT: Final = 0.2
-_SHAPE_WEIGHT: Final = 0.5
-#: Samples whose mean is the level.
+_SHAPE_WEIGHT: Final = 0.75
+#: Samples whose mean is the level: those before the one that is scored.
 _LEVEL_SPAN: Final = 48
 #: Spans that the levels seen are kept as.
 _LEVEL_SPANS: Final = 32
-#: What a new value's or shape's distance adds, and the share of the range from which it counts.
+#: What a new value's distance adds, and the share of the range from which it counts.
 _VALUE_REACH: Final = 2.0
-_SHAPE_REACH: Final = 1.0
 _REACH: Final = 100.0
+#: Evidence counts in full from so many powers of ten of the usual distance between courses, of the
+#: usual forecast error, or of reach; and this share of it in any case.
+_FULL_COURSE: Final = 0.8
+_FULL_FORECAST: Final = 2.5
+_FULL_DISTANCE: Final = 3.0
+_LEAST_EFFECT: Final = 0.4
 #: What recent evidence adds, how fast it fades per sample, and how much of one sample counts.
 _RECENT_WEIGHT: Final = 2.0
 _RECENT_RATE: Final = 0.2
-_LARGEST_RECENT: Final = 8.0
+_LARGEST_RECENT: Final = 5.0
 #: Scores of a view before its evidence counts.
 _VIEW_READY: Final = 30.0
 
@@ -63,14 +100,18 @@ _VIEW_READY: Final = 30.0
 VIEWS: Final = np.dtype(
     [
         ("seen", "i8"),
-        ("recent", "f8", (_LEVEL_SPAN,)),
+        ("recent", "f4", (_LEVEL_SPAN,)),  # as `neighbours.coordinate`
         ("evidence", "f8"),  # of the sample being scored
         ("lasting", "f8"),  # running mean of the evidence
-        ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape")]),
+        ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape", "course")]),
         ("values", NOVELTY),
         ("levels", novelty(_LEVEL_SPANS)),
         ("forecast", FORECAST),
         ("shape", SHAPE),
+        ("still", HABIT),
+        ("neighbours", NEIGHBOURS),
+        ("usual_course", USUAL),
+        ("usual_error", USUAL),
         ("value_tail", PARETO),
         ("level_tail", PARETO),
         ("forecast_tail", PARETO),
@@ -89,13 +130,13 @@ def _evidence(tail: Any, chance: float) -> float:
 
 
 @kernel
-def _level(row: Any, value: float) -> float:
-    """The mean of the last values, this one among them."""
-    others = min(row.seen, _LEVEL_SPAN - 1)
-    total = value
+def _level(row: Any) -> float:
+    """The mean of the last values before this one, in the metric's units."""
+    others = min(row.seen, _LEVEL_SPAN)
+    total = 0.0
     for back in range(1, others + 1):
         total += row.recent[(row.seen - back) % _LEVEL_SPAN]
-    return float(total / (others + 1))
+    return float(total / max(others, 1))
 
 
 @kernel
@@ -115,16 +156,17 @@ def expectation(row: Any, civil: int) -> float:
 
 
 @kernel
-def _scores(row: Any, value: float, expected: float) -> tuple[float, float, float, float]:
-    """Each view's score: value, level, forecast, shape."""
+def _scores(row: Any, value: float, expected: float) -> tuple[float, float, float, float, float]:
+    """Each view's score: value, level, forecast, shape, course."""
     away = distance(row.values, value)
-    shift = distance(row.levels, _level(row, value))
-    return away, shift, abs(value - expected), apart(row.shape, value)
+    shift = distance(row.levels, _level(row))
+    course = distance_of_course(row.neighbours, value)
+    return away, shift, abs(value - expected), apart(row.shape, value), course
 
 
 @kernel
 def _chances(
-    row: Any, scores: tuple[float, float, float, float]
+    row: Any, scores: tuple[float, float, float, float, float]
 ) -> tuple[float, float, float, float]:
     """The chance of scores that large, view by view."""
     return (
@@ -136,25 +178,59 @@ def _chances(
 
 
 @kernel
-def _total(
-    row: Any,
-    scores: tuple[float, float, float, float],
-    chances: tuple[float, float, float, float],
-) -> float:
-    """The views' evidence, added up."""
-    total = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0])
-    total += _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1])
-    total += _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2])
-    total += _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3])
-    return total + _VALUE_REACH * _reach(row, scores[0]) + _SHAPE_REACH * _reach(row, scores[3])
+def _powers(row: Any, score: float) -> float:
+    """Powers of ten by which a score passes its usual size; >= 0."""
+    return math.log10(max(times(row, score), 1.0))
 
 
 @kernel
-def score(row: Any, value: float, expected: float) -> float:
-    """The evidence of the next sample, >= 0; `learn` must follow, before any other."""
+def _effect(row: Any, error: float, course: float, reach: float) -> float:
+    """The share of the evidence that counts, by how large the deviation is in any view."""
+    size = max(
+        _powers(row.usual_course, course) / _FULL_COURSE,
+        _powers(row.usual_error, error) / _FULL_FORECAST,
+        reach / _FULL_DISTANCE,
+    )
+    return _LEAST_EFFECT + (1.0 - _LEAST_EFFECT) * min(size, 1.0)
+
+
+@kernel
+def _parts(
+    row: Any,
+    scores: tuple[float, float, float, float, float],
+    chances: tuple[float, float, float, float],
+) -> tuple[float, float, float, float]:
+    """Each view's evidence, by weight and as far as the deviation is large; see `NAMES`."""
+    reach = _reach(row, scores[0])
+    share = _effect(row, scores[2], scores[4], reach)
+    value = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0]) + _VALUE_REACH * reach
+    return (
+        share * value,
+        share * _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1]),
+        share * _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2]),
+        share * _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3]),
+    )
+
+
+@kernel
+def _sum(parts: tuple[float, float, float, float]) -> float:
+    """The views' evidence, added up."""
+    total = 0.0
+    for part in parts:
+        total += part
+    return total
+
+
+@kernel
+def score(row: Any, value: float, expected: float, told: Any) -> float:
+    """The evidence of the next sample, >= 0; `learn` must follow, before any other.
+
+    ``told`` gets what each view brought to it, in the order of `NAMES`.
+    """
     if row.seen == 0:
         return 0.0
     look_back(row.shape)
+    look_back_at_courses(row.neighbours)
     scores = _scores(row, value, expected)
     chances = _chances(row, scores)
     now = row.now
@@ -162,8 +238,23 @@ def score(row: Any, value: float, expected: float) -> float:
     now.level[0], now.level[1] = scores[1], chances[1]
     now.forecast[0], now.forecast[1] = scores[2], chances[2]
     now.shape[0], now.shape[1] = scores[3], chances[3]
-    row.evidence = _total(row, scores, chances)
+    now.course[0] = scores[4]
+    parts = _parts(row, scores, chances)
+    for k in range(len(parts)):
+        told[k] = parts[k]
+    row.evidence = _sum(parts)
     return float(row.evidence)
+
+
+@kernel
+def _repeats(row: Any, value: float) -> bool:
+    return bool(row.seen > 0 and value == row.forecast.last)
+
+
+@kernel
+def standstill(row: Any, value: float) -> bool:
+    """Whether the metric has now stood still for clearly longer than it ever did."""
+    return _repeats(row, value) and stands_still(row.still, row.seen)
 
 
 @kernel
@@ -172,7 +263,7 @@ def surprise(row: Any, value: float, expected: float) -> float:
     if row.seen == 0:
         return 0.0
     scores = _scores(row, value, expected)
-    return _total(row, scores, _chances(row, scores))
+    return _sum(_parts(row, scores, _chances(row, scores)))
 
 
 @kernel
@@ -204,10 +295,14 @@ def learn(row: Any, civil: int, value: float) -> None:
         add(row.level_tail, now.level[0], now.level[1])
         add(row.forecast_tail, now.forecast[0], now.forecast[1])
         add(row.shape_tail, now.shape[0], now.shape[1])
+        follow_usual(row.usual_error, now.forecast[0])
+        follow_usual(row.usual_course, now.course[0])
+        follow_habit(row.still, _repeats(row, value), standstill(row, value))
         row.lasting += _RECENT_RATE * (min(row.evidence, _LARGEST_RECENT) - row.lasting)
     see(row.values, value)
-    see(row.levels, _level(row, value))
     follow(row.forecast, civil, value)
     follow_shape(row.shape, value)
-    row.recent[row.seen % _LEVEL_SPAN] = value
+    follow_course(row.neighbours, value)
+    see(row.levels, _level(row))
+    row.recent[row.seen % _LEVEL_SPAN] = coordinate(row.neighbours, value)
     row.seen += 1

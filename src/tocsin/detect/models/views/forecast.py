@@ -30,6 +30,8 @@ _MOST_DAYS: Final = 255
 #: An error counts as at most this many times the usual one, so that one anomaly does not decide.
 _LARGEST_ERROR: Final = 10.0
 _ERROR_CAP_FROM: Final = 20
+#: The profile is kept within this: its sums must be finite in single precision.
+_LARGEST_PLACE: Final = 1e30
 
 FORECAST: Final = np.dtype(
     [
@@ -38,7 +40,9 @@ FORECAST: Final = np.dtype(
         ("mean", "f8"),
         ("deviation", "f8"),
         ("error", "f8", (_FORECASTERS,)),
-        ("profile", "f8", (SLOTS,)),
+        ("origin", "f8"),  # the first value
+        ("unit", "f8"),  # the first change
+        ("profile", "f4", (SLOTS,)),  # distance from the first value, in first changes
         ("days", "u1", (SLOTS,)),  # seen in each, at most `_MOST_DAYS`
     ],
     align=True,
@@ -51,6 +55,12 @@ def _slot(civil: int) -> int:
 
 
 @kernel
+def _profile(row: Any, slot: int) -> float:
+    """What is usual in this slot."""
+    return float(row.origin + row.unit * row.profile[slot])
+
+
+@kernel
 def _forecast(row: Any, slot: int, k: int) -> float:
     known = row.days[slot] > 0
     if k == 1 or (k == 2 and not known):
@@ -58,8 +68,8 @@ def _forecast(row: Any, slot: int, k: int) -> float:
     if k == 0 or not known:
         return float(row.last)
     if k == 2:
-        return float(row.profile[slot])
-    return float(row.profile[slot] + row.deviation)
+        return _profile(row, slot)
+    return _profile(row, slot) + float(row.deviation)
 
 
 @kernel
@@ -95,7 +105,7 @@ def follow(row: Any, civil: int, value: float) -> None:
                 error = min(error, _LARGEST_ERROR * row.error[k])
             row.error[k] += rate * (error - row.error[k])
     if known:
-        row.deviation += _DEVIATION_RATE * (value - row.profile[slot] - row.deviation)
+        row.deviation += _DEVIATION_RATE * (value - _profile(row, slot) - row.deviation)
     else:
         row.deviation = 0.0
     row.seen += 1
@@ -103,4 +113,17 @@ def follow(row: Any, civil: int, value: float) -> None:
     row.mean += max(_MEAN_RATE, 1.0 / row.seen) * (value - row.mean)
     if row.days[slot] < _MOST_DAYS:
         row.days[slot] += np.uint8(1)
-    row.profile[slot] += max(_PROFILE_RATE, 1.0 / row.days[slot]) * (value - row.profile[slot])
+    _learn_slot(row, slot, value)
+
+
+@kernel
+def _learn_slot(row: Any, slot: int, value: float) -> None:
+    if row.seen == 1:
+        row.origin = value
+    if row.unit == 0.0:
+        row.unit = abs(value - row.origin)
+    if row.unit > 0.0:
+        place = (value - row.origin) / row.unit
+        place = min(max(place, -_LARGEST_PLACE), _LARGEST_PLACE)
+        rate = np.float32(max(_PROFILE_RATE, 1.0 / row.days[slot]))
+        row.profile[slot] += rate * (np.float32(place) - row.profile[slot])

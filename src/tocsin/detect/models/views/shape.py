@@ -29,7 +29,7 @@ __all__ = ["SHAPE", "apart", "follow", "look_back"]
 #: Values in a shape.
 LENGTH: Final = 8
 #: Room for shapes; one is dropped when it is full.
-CENTRES: Final = 48
+CENTRES: Final = 40
 #: Coordinates are kept within this: their sums must be finite in single precision.
 _LARGEST: Final = 1e30
 #: Coordinates of a shape: the current value first, then those two and more back.
