@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tocsin.engine.batch import Reason, Receipt, Rejection
 from tocsin.errors import BadInputError, TimestampError, TooLargeError
-from tocsin.ingest.http_json import decode
+from tocsin.ingest.http_json import decode, decode_lines
 from tocsin.ingest.moments import iso_ns, moment_ns
 from tocsin.samples import SECOND_NS, Metric, iso
 
@@ -42,6 +42,40 @@ def test_whatever_stands_beside_good_samples_they_are_read(strange: list[Any]) -
     assert places == set(range(len(strange) + 2))
     assert len(decoded.batch) + len(decoded.rejected) == len(strange) + 2
     assert {0, len(strange) + 1} <= set(decoded.places.tolist())
+
+
+@given(st.lists(ANY | st.fixed_dictionaries(dict.fromkeys(GOOD, ANY)), max_size=6))
+def test_lines_are_read_as_the_samples_of_a_body_are(strange: list[Any]) -> None:
+    told = [GOOD, *strange, GOOD]
+    whole = decode(body(*told), 100)
+    lines = decode_lines("\n".join(map(json.dumps, told)).encode(), 100)
+    assert lines.batch.metrics == whole.batch.metrics
+    assert lines.places.tolist() == whole.places.tolist()
+    assert lines.batch.samples.timestamp.tolist() == whole.batch.samples.timestamp.tolist()
+    assert repr(lines.batch.samples.value) == repr(whole.batch.samples.value)
+    assert [(r.index, r.code) for r in lines.rejected] == [
+        (r.index, r.code) for r in whole.rejected
+    ]
+
+
+def test_bad_lines_are_told_by_their_place_and_empty_ones_are_none() -> None:
+    good = json.dumps(GOOD).encode()
+    text = [b"", good, b"{", b"  ", b"\xff", good[:-2], good + b"\r", b"[" * 100_000, good]
+    decoded = decode_lines(b"\n".join(text), 10)
+    assert decoded.places.tolist() == [1, 6, 8]
+    assert [(r.index, r.code) for r in decoded.rejected] == [
+        (place, Reason.BAD_TYPE) for place in (2, 4, 5, 7)
+    ]
+    assert len(decode_lines(b"", 10).batch) == 0
+    with pytest.raises(TooLargeError):
+        decode_lines(b"1\n2\n3", 2)
+
+
+@given(st.binary(max_size=100))
+def test_no_lines_break_it(data: bytes) -> None:
+    decoded = decode_lines(data, 1_000)
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    assert len(decoded.places) + len(decoded.rejected) == len(lines)
 
 
 def test_every_sample_of_a_bad_metric_is_refused() -> None:

@@ -1,10 +1,10 @@
-"""JSON samples: ``{"samples": [{"metric", "labels", "timestamp", "value"}, …]}``."""
+"""JSON samples: ``{"samples": [{"metric", "labels", "timestamp", "value"}, …]}``, or one a line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from tocsin.ingest.identity import metric_of
 from tocsin.ingest.moments import LATEST_S, iso_ns
 from tocsin.samples import Metric, Samples, to_ns
 
-__all__ = ["PROTOCOL", "Decoded", "Sample", "decode"]
+__all__ = ["PROTOCOL", "Decoded", "Sample", "decode", "decode_lines"]
 
 #: Under this name the samples are counted.
 PROTOCOL: Final = "http"
@@ -38,6 +38,7 @@ class _Body(msgspec.Struct):
 
 
 _FAST: Final = msgspec.json.Decoder(_Body)
+_LINE: Final = msgspec.json.Decoder(Sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Decoded:
         """The engine's receipt together with what was refused before, by place in the body."""
         refused = [Rejection(int(self.places[r.index]), r.code, r.detail) for r in receipt.rejected]
         rejected = sorted([*self.rejected, *refused], key=lambda r: r.index)
-        return Receipt(receipt.accepted, receipt.duplicates, rejected, receipt.late)
+        return replace(receipt, rejected=rejected)
 
 
 def decode(body: bytes, most: int) -> Decoded:
@@ -72,6 +73,42 @@ def decode(body: bytes, most: int) -> Decoded:
         _limit(samples, most)
         columns.add_all(enumerate(samples))
     return columns.done()
+
+
+def decode_lines(body: bytes, most: int) -> Decoded:
+    """Read one sample a line (NDJSON); places are lines from 0, and empty ones are skipped.
+
+    Errors: `TooLargeError` for more than ``most`` lines with something in them. Cost: about 1.5 µs
+    per sample.
+    """
+    lines = [(place, line) for place, line in enumerate(body.split(b"\n")) if line.strip()]
+    _limit(lines, most)
+    columns = _Columns()
+    columns.add_all(_of_lines(lines, columns.rejected))
+    return columns.done()
+
+
+def _of_lines(
+    lines: list[tuple[int, bytes]], rejected: list[Rejection]
+) -> Iterator[tuple[int, Sample]]:
+    for place, line in lines:
+        try:
+            yield place, _LINE.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield from _slow_line(place, line, rejected)
+
+
+def _slow_line(place: int, line: bytes, rejected: list[Rejection]) -> Iterator[tuple[int, Sample]]:
+    """What is wrong with a line; or its sample, where only NaN or Infinity was."""
+    try:
+        item = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        rejected.append(Rejection(place, Reason.BAD_TYPE, f"the line is not JSON: {error}"))
+        return
+    found: list[Rejection] = []
+    for _, sample in _converted([item], found):
+        yield place, sample
+    rejected.extend(Rejection(place, one.code, one.detail) for one in found)
 
 
 def _limit(items: Sequence[object], most: int) -> None:
@@ -97,6 +134,9 @@ def _converted(items: list[Any], rejected: list[Rejection]) -> Iterator[tuple[in
             yield place, msgspec.convert(item, Sample)
         except msgspec.ValidationError as error:
             rejected.append(Rejection(place, Reason.BAD_TYPE, _told(error)))
+        except UnicodeEncodeError:
+            told = "a key or text holds half a character"
+            rejected.append(Rejection(place, Reason.BAD_TYPE, told))
 
 
 def _told(error: msgspec.ValidationError) -> str:

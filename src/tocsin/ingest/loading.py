@@ -142,6 +142,8 @@ class Loaded:
     duplicates: int = 0
     #: Kept, but older than what was there: not scored.
     late: int = 0
+    #: Dropped by a rule of intake.
+    filtered: int = 0
     #: Refused samples by reason.
     refused: Counter[str] = field(default_factory=Counter)
     #: Cells of the file that are no samples, by reason.
@@ -150,14 +152,15 @@ class Loaded:
     @property
     def done(self) -> int:
         """How many of the samples have been answered for, now or before."""
-        answered = self.accepted + self.duplicates + self.late + self.refused.total()
-        return self.before + answered
+        kept = self.accepted + self.duplicates + self.late
+        return self.before + kept + self.filtered + self.refused.total()
 
     def count(self, receipt: Receipt) -> None:
         """Add a batch's receipt."""
         self.accepted += receipt.accepted
         self.duplicates += receipt.duplicates
         self.late += receipt.late
+        self.filtered += receipt.filtered
         self.refused.update(str(rejection.code) for rejection in receipt.rejected)
 
 

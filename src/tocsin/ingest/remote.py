@@ -114,6 +114,7 @@ class ServiceSink:
             first.duplicates + second.duplicates,
             [*first.rejected, *shifted],
             first.late + second.late,
+            first.filtered + second.filtered,
         )
 
 
@@ -167,7 +168,8 @@ def _pause(told: str | None, own: float) -> float:
 
 def _receipt(answer: dict[str, Any]) -> Receipt:
     refused = [_rejection(one["index"], one["reason"]) for one in answer["rejected"]]
-    return Receipt(answer["accepted"], answer["duplicates"], refused, answer.get("late", 0))
+    late, filtered = answer.get("late", 0), answer.get("filtered", 0)
+    return Receipt(answer["accepted"], answer["duplicates"], refused, late, filtered)
 
 
 def _rejection(index: int, reason: str) -> Rejection:

@@ -4,12 +4,18 @@ import asyncio
 import socket
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
-from tocsin.ingest.graphite import Lines, Listener, decode
+from tocsin.errors import BadInputError, TimestampError
+from tocsin.ingest.graphite.fields import time_ns
+from tocsin.ingest.graphite.plaintext import PROTOCOL, Session, decode, decode_packets
+from tocsin.ingest.lines import Lines
+from tocsin.ingest.moments import seconds_ns
+from tocsin.ingest.streams import Streams
 from tocsin.samples import SECOND_NS, Metric
 from tocsin.store.database import open_database
 
@@ -38,6 +44,17 @@ def test_what_is_not_finite_is_for_the_engine_to_refuse() -> None:
     decoded = decode([b"a nan 1700000000", b"a -inf 1700000000"], NOW)
     assert [str(value) for value in decoded.batch.samples.value] == ["nan", "-inf"]
     assert not decoded.rejected
+
+
+@given(st.floats(0, 1e10) | st.integers(0, 10**10).map(float))
+def test_times_are_read_as_everywhere(seconds: float) -> None:
+    try:
+        want = seconds_ns(seconds)
+    except TimestampError:
+        with pytest.raises(BadInputError):
+            time_ns(seconds, NOW)
+    else:
+        assert time_ns(seconds, NOW) == want
 
 
 def test_n_means_now() -> None:
@@ -94,6 +111,13 @@ def test_lines_that_are_too_long_are_skipped_in_any_packets(sizes: list[int]) ->
     assert cutter.too_long == 2
 
 
+def test_packets_over_udp_hold_whole_lines() -> None:
+    decoded = decode_packets([b"a 1 1700000000\nb 2 N", b"", b"c 3 N\n", b"x" * 5000], NOW)
+    assert decoded.batch.protocol == "graphite_udp"
+    assert decoded.batch.samples.value.tolist() == [1.0, 2.0, 3.0]
+    assert [r.code for r in decoded.rejected] == ["bad_line"]
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_break_it(data: bytes) -> None:
     lines = data.split(b"\n")
@@ -109,7 +133,7 @@ def test_the_listener_stores_whole_lines_and_counts_the_others(tmp_path: Path) -
     async def talk() -> None:
         bound = socket.create_server(("127.0.0.1", 0))
         bound.setblocking(False)
-        listener = Listener(engine)
+        listener = Streams(engine, PROTOCOL, Session)
         await listener.start([bound])
         _, writer = await asyncio.open_connection(*bound.getsockname())
         for packet in (b"a 1 17000", b"00000\na 2 1700000001\nb", b"ad\n", b"a 3 17000"):

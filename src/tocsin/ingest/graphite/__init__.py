@@ -1,0 +1,1 @@
+"""Graphite: plaintext over TCP and UDP, and carbon's pickles over TCP."""

@@ -1,0 +1,18 @@
+"""OpenTelemetry's metrics, as OTLP brings them over HTTP: protobuf or JSON."""
+
+from tocsin.ingest.otlp.decode import PROTOCOL, Choices, Points, decode
+from tocsin.ingest.otlp.intervals import Intervals
+from tocsin.ingest.otlp.messages import JSON, PROTOBUF, answer, failure, parse
+
+__all__ = [
+    "JSON",
+    "PROTOBUF",
+    "PROTOCOL",
+    "Choices",
+    "Intervals",
+    "Points",
+    "answer",
+    "decode",
+    "failure",
+    "parse",
+]

@@ -1,0 +1,1 @@
+"""StatsD over UDP: many small messages, aggregated into samples on round times."""
