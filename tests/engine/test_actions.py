@@ -22,6 +22,7 @@ from sqlalchemy import text
 from tests.signals import calm_then_spike
 from tocsin import Detector
 from tocsin.config import Config
+from tocsin.detect.result import NUMBERS
 from tocsin.engine.archive import open_archive
 from tocsin.engine.batch import Batch
 from tocsin.engine.committed import Behind
@@ -98,8 +99,8 @@ def column(engine: Engine, name: str, metric: str = "m") -> Any:
 def scores(engine: Engine, metric: str = "m") -> list[tuple[Any, ...]]:
     return rows(
         engine,
-        "select s.seq, raw_score, s.likelihood, s.anomaly_score, alert_score, expected, lower, "
-        "upper, event from sample s join metric on metric.id = s.metric "
+        "select s.seq, rate, raw_score, s.likelihood, s.anomaly_score, alert_score, expected, "
+        "lower, upper, event from sample s join metric on metric.id = s.metric "
         f"where name = '{metric}' and deleted is null order by s.seq",
     )
 
@@ -109,13 +110,12 @@ def undisturbed(*parts: tuple[int, int], **settings: Any) -> list[tuple[Any, ...
     number = np.concatenate([np.arange(first, last) for first, last in parts])
     times = START + number * SECOND_NS
     found = Detector(**settings).update_many(times, np.array(VALUES)[number], unit="ns")
-    names = [n for n in found.dtype.names or () if n not in ("timestamp", "value", "event")]
-    columns = [[None if np.isnan(x) else float(x) for x in found[name]] for name in names]
+    columns = [[None if np.isnan(x) else float(x) for x in found[name]] for name in NUMBERS]
     return list(zip((number + 1).tolist(), *columns, found["event"].tolist(), strict=True))
 
 
 def unscored(first: int, last: int) -> list[tuple[Any, ...]]:
-    return [(seq + 1, *[None] * 8) for seq in range(first, last)]
+    return [(seq + 1, *[None] * 9) for seq in range(first, last)]
 
 
 def in_step(engine: Engine) -> None:
@@ -491,7 +491,7 @@ def test_slow_metrics_pause_reset_change_and_move(
         in_step(engine)
         assert scores(engine, "s")[400:410] == unscored(400, 410)
         # The first sample of a mean has the score 0.
-        assert scores(engine, "s")[410][1] == 0.0 == alone[0][1]
+        assert scores(engine, "s")[410][2] == 0.0 == alone[0][2]
         made = exported(engine, "s")
         imported(engine, made, "s2")
         for name in ("s", "s2"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -12,17 +13,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tocsin.engine.archive import ROW, open_archive, write
+from tocsin.engine.archive import ROW, _npy_head, open_archive, write
 from tocsin.engine.archive_parts import VERSION, Identity, Manifest, Point
 from tocsin.errors import FileFormatError
 
 EVENTS: list[dict[str, Any]] = [
     {"id": 3, "start": 5, "peak": 6, "end": 7, "open": True, "value": 1.5, "samples": 2}
     | dict.fromkeys(("expected", "lower", "upper", "anomaly_score", "likelihood"))
+    | {
+        "pattern": "spike",
+        "why": "3 times higher",
+        "views": '{"value": 3.5}',
+        "muted": None,
+        "because": None,
+    }
 ]
 NOTES: list[dict[str, Any]] = [
     {"id": 1, "event": 3, "start": 5, "end": 7, "kind": "note", "text": "Umlaute: äöü"}
-    | {"author": "", "created": 8}
+    | {"author": "", "created": 8, "signature": None, "since_seq": None, "until_seq": None}
 ]
 STATE = bytes(range(256)) * 50
 
@@ -95,6 +103,31 @@ def test_what_is_written_is_read(count: int) -> None:
     assert max(sizes, default=0) <= 12_000
     expected = msgspec.structs.replace(manifest_of(rows), files=manifest.files)
     assert manifest == expected
+
+
+def test_archives_of_the_first_version_are_read() -> None:
+    rows = some_rows(2_000)
+    first = np.dtype([field for field in ROW.descr if field[0] != "rate"])
+    old = np.zeros(len(rows), first)
+    for name in first.names or ():
+        old[name] = rows[name]
+    npy = _npy_head(len(rows), first) + old.tobytes()
+    assert np.load(io.BytesIO(npy)).tobytes() == old.tobytes()
+    told = {"bytes": len(npy), "sha256": hashlib.sha256(npy).hexdigest()}
+
+    def manifest(data: bytes) -> bytes:
+        now = json.loads(data)
+        return json.dumps(
+            now | {"version": 1, "files": now["files"] | {"samples.npy": told}}
+        ).encode()
+
+    data = changed(changed(packed(rows), "samples.npy", lambda _: npy), "manifest.json", manifest)
+    read = unpacked(data)[1]
+    assert np.isnan(read["rate"]).all()
+    for name in first.names or ():
+        assert read[name].tobytes() == rows[name].tobytes()
+    with pytest.raises(FileFormatError, match=r"samples\.npy"):
+        unpacked(changed(data, "samples.npy", lambda _: _npy_head(len(rows)) + rows.tobytes()))
 
 
 def test_the_oldest_samples_may_be_gone() -> None:
@@ -231,6 +264,20 @@ def test_rows_that_cannot_be_are_refused(name: str, change: dict[str, Any]) -> N
     write(target, manifest_of(rows), [rows], state=STATE, events=events, annotations=notes)
     with pytest.raises(FileFormatError, match=name):
         unpacked(target.getvalue())
+
+
+def test_an_archive_from_before_events_said_why_is_read() -> None:
+    later = ("pattern", "why", "views", "muted", "because", "signature", "since_seq", "until_seq")
+    events, notes = (
+        [{key: said for key, said in row.items() if key not in later} for row in rows]
+        for rows in (EVENTS, NOTES)
+    )
+    rows, target = some_rows(5), io.BytesIO()
+    write(target, manifest_of(rows), [rows], state=STATE, events=events, annotations=notes)
+    with open_archive(io.BytesIO(target.getvalue())) as archive:
+        (event,), (note,) = archive.events(), archive.annotations()
+    assert (event.pattern, event.why, event.views, event.muted) == (None,) * 4
+    assert (note.signature, note.since_seq, note.until_seq) == (None,) * 3
 
 
 def test_too_much_is_refused_before_it_is_unpacked() -> None:

@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 
 from tocsin import Detector
 from tocsin.config import Config
-from tocsin.detect.result import RESULT
+from tocsin.detect.result import NUMBERS
 from tocsin.detect.settings import Settings
 from tocsin.engine.batch import Batch, Receipt
 from tocsin.engine.engine import Engine
@@ -45,11 +45,14 @@ from tocsin.store.database import open_database
 LONG = os.environ.get("TOCSIN_FAULTS") == "long"
 START = 1_700_000_000 * SECOND_NS
 FUTURE = 9_000_000_000 * SECOND_NS
-#: The last one's model is scored behind the commit.
-NAMES = ("a", "b", "slow")
-SLOW = Settings(model="htm", htm="small")
+#: One's model is scored behind the commit; one is watched as a rate.
+NAMES = ("a", "b", "slow", "counter")
+SETTINGS = {
+    "slow": Settings(model="htm", htm="small"),
+    "counter": Settings(kind="counter"),
+}
 NEEDED = 100
-_NUMBERS = [name for name in RESULT.names or () if name != "event"]
+_NUMBERS = list(NUMBERS)
 _WAIT_S = 60
 
 #: What a sample is, beside those that have come: news, or something that is not.
@@ -85,7 +88,7 @@ class Generation:
 
     @classmethod
     def of(cls, name: str) -> Generation:
-        return cls(settings=SLOW if name == "slow" else Settings())
+        return cls(settings=SETTINGS.get(name, Settings()))
 
     @property
     def status(self) -> str:
@@ -105,7 +108,7 @@ class Generation:
         if times:
             found = self.detector.update_many(np.array(times), values, unit="ns")
             self.results += [_result(row) for row in found]
-            self.learnt += len(times)
+            self.learnt = self.detector.readiness.seen
 
     def forget(self) -> None:
         self.detector, self.learnt = Detector(self.settings), 0
@@ -192,7 +195,10 @@ class Contract(RuleBasedStateMachine):
             data=str(self.folder / "data"),
             snapshot_s=0.01,
             restart_s=0.001,
-            watch=[{"match": "slow", "model": "htm", "htm": "small"}],
+            watch=[
+                {"match": "slow", "model": "htm", "htm": "small"},
+                {"match": "counter", "kind": "counter"},
+            ],
         )
         self.engine = Engine(self.database, config)
         self.engine.start()

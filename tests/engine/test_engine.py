@@ -14,6 +14,7 @@ import pytest
 from tests.signals import calm_then_spike
 from tocsin import Detector
 from tocsin.config import Config
+from tocsin.detect.result import NUMBERS
 from tocsin.engine.batch import Batch
 from tocsin.engine.committed import Committed
 from tocsin.engine.engine import Engine
@@ -64,16 +65,15 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def scores(folder: Path) -> list[tuple[Any, ...]]:
     return rows(
         folder,
-        "select seq, raw_score, likelihood, anomaly_score, alert_score, expected, lower, upper, "
-        "event from sample where metric = 1 order by seq",
+        "select seq, rate, raw_score, likelihood, anomaly_score, alert_score, expected, lower, "
+        "upper, event from sample where metric = 1 order by seq",
     )
 
 
 def undisturbed(values: list[float]) -> list[tuple[Any, ...]]:
     times = START + np.arange(len(values)) * SECOND_NS
     found = Detector().update_many(times, values, unit="ns")
-    names = [n for n in found.dtype.names or () if n not in ("timestamp", "value", "event")]
-    columns = [[None if np.isnan(x) else float(x) for x in found[name]] for name in names]
+    columns = [[None if np.isnan(x) else float(x) for x in found[name]] for name in NUMBERS]
     return list(zip(range(1, len(values) + 1), *columns, found["event"].tolist(), strict=True))
 
 
@@ -171,7 +171,7 @@ def test_a_paused_metric_is_stored_but_not_scored(tmp_path: Path) -> None:
     rows(tmp_path, "update metric set status = 'paused'")
     with engine_on(tmp_path) as engine:
         engine.submit(batch(VALUES[300:400], 300)).result(30)
-    assert scores(tmp_path)[300:] == [(i, *[None] * 8) for i in range(301, 401)]
+    assert scores(tmp_path)[300:] == [(i, *[None] * 9) for i in range(301, 401)]
     # Watched again, it goes on from what it had learnt, also when that is learnt anew.
     rows(tmp_path, "update metric set status = 'active'")
     rows(tmp_path, "delete from snapshot")
@@ -180,7 +180,7 @@ def test_a_paused_metric_is_stored_but_not_scored(tmp_path: Path) -> None:
     times = START + np.array([*range(300), *range(400, 500)]) * SECOND_NS
     values = VALUES[:300] + VALUES[400:500]
     alone = Detector().update_many(times, values, unit="ns")
-    found = [row[1] for row in scores(tmp_path) if row[8] is not None]
+    found = [row[2] for row in scores(tmp_path) if row[9] is not None]
     assert found == alone["raw_score"].tolist()
 
 

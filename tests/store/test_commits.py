@@ -22,7 +22,7 @@ from tests.store.making import (
 )
 from tocsin.errors import OwnerLostError, StoreError
 from tocsin.store import schema
-from tocsin.store.bulk import RESULTS
+from tocsin.store.bulk import COLUMNS, RESULTS
 from tocsin.store.commits import Commit, Writer
 from tocsin.store.database import take_over
 from tocsin.store.resume import Resume
@@ -97,12 +97,12 @@ def test_every_bit_comes_back(database: Engine, data: st.DataObject) -> None:
     with database.connect() as connection:
         mine = select(schema.sample).where(schema.sample.c.seq >= first)
         found = connection.execute(mine.order_by(schema.sample.c.seq)).all()
-    columns = list(zip(*found, strict=True))
-    assert columns[2] == tuple(times)
-    assert np.array(columns[3]).tobytes() == new.value.tobytes()
-    for name, column in zip(RESULTS, columns[4:], strict=False):
-        np.testing.assert_array_equal(np.array(column, float), scored[name])
-    assert [-1 if code is None else code for code in columns[-1]] == scored["event"].tolist()
+    columns = {name: [getattr(row, name) for row in found] for name in COLUMNS}
+    assert columns["timestamp"] == times
+    assert np.array(columns["value"]).tobytes() == new.value.tobytes()
+    for name in RESULTS:
+        np.testing.assert_array_equal(np.array(columns[name], float), scored[name])
+    assert [-1 if code is None else code for code in columns["event"]] == scored["event"].tolist()
 
 
 def test_results_reach_samples_that_waited_for_them(database: Engine) -> None:

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import create_engine, inspect, select, text
 
-from tests.store.making import MINUTE, a_metric, a_state, samples
+from tests.store.making import MINUTE, a_metric, a_state, results, samples
 from tests.store.released import make_first
 from tocsin.errors import StartError
 from tocsin.store import schema
 from tocsin.store.checks import check_database
 from tocsin.store.commits import Commit, Writer
 from tocsin.store.database import claim, open_database
+from tocsin.store.migrations.run import migrate
 from tocsin.store.resume import Resume
-from tocsin.store.revisions import HEAD, REVISIONS, revision
+from tocsin.store.revisions import HEAD, REVISIONS, revision, stamp
 
 
 def shape(url: str) -> dict[str, Any]:
@@ -69,9 +70,9 @@ def test_the_data_is_kept(first: str) -> None:
             assert revision(connection) == HEAD
             rows = connection.execute(select(schema.sample).order_by(schema.sample.c.seq)).all()
         assert [tuple(row) for row in rows] == [
-            (1, 1, 10, 0.5, *[None] * 7, 0),
-            (1, 2, 20, 1e-300, 1, 0.5, 0.25, 0, 1, 2, 3, 1),
-            (1, 3, 30, 0.1, 1, 0.5, 0.25, 0, 1, 2, 3, None),
+            (1, 1, 10, 0.5, *[None] * 7, 0, None),
+            (1, 2, 20, 1e-300, 1, 0.5, 0.25, 0, 1, 2, 3, 1, None),
+            (1, 3, 30, 0.1, 1, 0.5, 0.25, 0, 1, 2, 3, None, None),
         ]
         resume = Resume(engine)
         one, two = resume.metrics()
@@ -82,6 +83,59 @@ def test_the_data_is_kept(first: str) -> None:
         writer = Writer(engine)
         writer.commit(Commit(1, samples=samples(1, [40], first=4)))
         writer.save_snapshots([a_state(1, 4)], keep=2)
+
+
+#: Columns that later revisions added.
+_SINCE_2 = {
+    "sample": ("rate",),
+    "metric": ("counter",),
+    "event": ("pattern", "why", "views", "muted", "because"),
+    "annotation": ("signature", "since_seq", "until_seq"),
+}
+
+
+def test_counters_are_told_apart_since_revision_3(tmp_path: Path) -> None:
+    make_first(tmp_path / "second.db")
+    url = f"sqlite:///{tmp_path / 'second.db'}"
+    engine = create_engine(url)
+    migrate(engine, "0002")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO snapshot VALUES (1, 3, 'h', 9, x'05')"))
+        columns = {column["name"] for column in inspect(connection).get_columns("sample")}
+        assert "rate" not in columns
+    engine.dispose()
+    _is_upgraded(url)
+    with claim(url) as engine:
+        assert [s.seq for s in Resume(engine).snapshots_of(1)] == [3, 2]
+
+
+def test_counters_are_told_apart_since_revision_3_on_postgresql(postgres_url: str) -> None:
+    with claim(postgres_url) as engine:
+        Writer(engine).commit(Commit(metrics=[a_metric(1)], samples=samples(1, [MINUTE])))
+        with engine.begin() as connection:  # as revision 2 was
+            for table, columns in _SINCE_2.items():
+                for name in columns:
+                    connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+            stamp(connection, "0002")
+    _is_upgraded(postgres_url)
+
+
+def _is_upgraded(url: str) -> None:
+    """Old samples have no rate, old metrics are no counters, and new ones are kept."""
+    with claim(url) as engine:
+        with engine.connect() as connection:
+            assert revision(connection) == HEAD
+            old = connection.execute(select(schema.sample.c.rate)).scalars().all()
+            assert set(old) == {None}
+        writer, counter = Writer(engine), a_metric(9, counter=True)
+        scored = results(1, rate=2.5)
+        writer.commit(Commit(metrics=[counter], samples=samples(9, [MINUTE], scored=scored)))
+        assert {m["id"]: m["counter"] for m in Resume(engine).metrics()} == (
+            dict.fromkeys((m["id"] for m in Resume(engine).metrics()), False) | {9: True}
+        )
+        with engine.connect() as connection:
+            of_new = select(schema.sample.c.rate).where(schema.sample.c.metric == 9)
+            assert connection.execute(of_new).scalars().all() == [2.5]
 
 
 def test_what_refers_to_nothing_after_an_upgrade_would_be_found(first: str) -> None:

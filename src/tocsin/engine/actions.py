@@ -107,6 +107,7 @@ class Actions:
         self._drop(row)
         engine.lanes.leave(row)
         engine.scoring.held = engine.scoring.held.without(row)
+        engine.scoring.events.mark(row, ())
         self._stand(row, standing, forget=True, columns={"deleted": self._clock()})
         engine.registry.remove(row)
         engine.sweeper.add(metric)

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detect.result import EVENT_CODES, RESULT
+from tocsin.detect.result import EVENT_CODES, NUMBERS
 from tocsin.engine.archive_parts import FORMAT, VERSION, EventRow, File, Manifest, NoteRow, Point
 from tocsin.errors import FileFormatError
 from tocsin.samples import LATEST_NS
@@ -29,15 +29,18 @@ __all__ = ["ROW", "Archive", "open_archive", "write"]
 
 T = TypeVar("T")
 
-#: One stored sample, with the fields of `RESULT`; event -1: never scored, -2: waits to be.
+#: One stored sample, with its `NUMBERS`; event -1: never scored, -2: waits to be.
 ROW: Final = np.dtype(
     [
         ("seq", "<i8"),
         ("timestamp", "<i8"),
         ("value", "<f8"),
-        *((name, "<i8" if name == "event" else "<f8") for name in RESULT.names or ()),
+        *((name, "<f8") for name in NUMBERS),
+        ("event", "<i8"),
     ]
 )
+#: How rows were laid out by the version of the format.
+_LAYOUTS: Final = {1: np.dtype([field for field in ROW.descr if field[0] != "rate"]), VERSION: ROW}
 
 #: Bytes that the parts may have at most; of samples, how many there may be.
 _MOST: Final = {
@@ -111,8 +114,8 @@ def _npy(count: int, chunks: Iterable[NDArray[np.void]]) -> Iterator[bytes]:
         raise ValueError(f"{count} samples are missing")
 
 
-def _npy_head(count: int) -> bytes:
-    told = {"descr": ROW.descr, "fortran_order": False, "shape": (count,)}
+def _npy_head(count: int, layout: np.dtype[np.void] = ROW) -> bytes:
+    told = {"descr": layout.descr, "fortran_order": False, "shape": (count,)}
     text = repr(told).encode()
     # Magic, version 1.0, length; padded to 64 bytes, as the format wants it.
     room = 64 - (10 + len(text) + 1) % 64
@@ -148,8 +151,10 @@ class Archive:
     def samples(self) -> Iterator[NDArray[np.void]]:
         """Chunks of rows of `ROW`, in order: seqs without gaps, times rising, values finite."""
         left, last = self.manifest.samples, None
-        for block in _whole_rows(self._pieces("samples.npy"), _npy_head(left)):
-            rows = np.frombuffer(block, ROW)
+        layout = _LAYOUTS[self.manifest.version]
+        head = _npy_head(left, layout)
+        for block in _whole_rows(self._pieces("samples.npy"), head, layout.itemsize):
+            rows = _present(np.frombuffer(block, layout))
             if not (_in_order(rows, last) and _sensible(rows, self.manifest.point)):
                 raise FileFormatError(f"samples.npy: the samples near seq {rows[0]['seq']} are odd")
             left, last = left - len(rows), rows[-1]
@@ -225,15 +230,25 @@ def _told_as_damage(name: str) -> Iterator[None]:
         raise FileFormatError(f"{name} cannot be read: {error}") from error
 
 
-def _whole_rows(pieces: Iterable[bytes], head: bytes) -> Iterator[bytes]:
+def _present(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Rows of an older layout as rows of `ROW`; what they do not say is not known."""
+    if rows.dtype == ROW:
+        return rows
+    found = np.zeros(len(rows), ROW)
+    for name in ROW.names or ():
+        found[name] = rows[name] if name in (rows.dtype.names or ()) else np.nan
+    return found
+
+
+def _whole_rows(pieces: Iterable[bytes], head: bytes, size: int) -> Iterator[bytes]:
     """What follows the head, in blocks of whole rows."""
     kept = b""
     for piece in pieces:
         kept += piece
-        if len(kept) < len(head) + ROW.itemsize:
+        if len(kept) < len(head) + size:
             continue
         start, head = _after_head(kept, head), b""
-        end = start + (len(kept) - start) // ROW.itemsize * ROW.itemsize
+        end = start + (len(kept) - start) // size * size
         yield kept[start:end]
         kept = kept[end:]
     if kept and kept[_after_head(kept, head) :]:
@@ -297,6 +312,7 @@ def _check_sense(manifest: Manifest, names: set[str]) -> None:
         and 0 <= point.learns_after <= point.last_seq
         and 0 <= manifest.samples <= point.last_seq
         and 0 <= (manifest.state_seq or 0) <= point.scored_seq
+        and manifest.version in _LAYOUTS
     )
     if not good:
         raise FileFormatError("manifest.json contradicts itself")

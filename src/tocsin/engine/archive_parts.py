@@ -10,7 +10,7 @@ __all__ = ["FORMAT", "VERSION", "EventRow", "File", "Identity", "Manifest", "Not
 
 FORMAT: Final = "tocsin-metric"
 #: Version of the format; a newer one is refused.
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Within what databases keep, and positive.
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
@@ -83,6 +83,11 @@ class EventRow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     anomaly_score: float | None
     likelihood: float | None
     samples: Count
+    pattern: Words | None = None
+    why: Words | None = None
+    views: Words | None = None
+    muted: Words | None = None
+    because: Words | None = None
 
 
 class NoteRow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -97,3 +102,6 @@ class NoteRow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     text: Words
     author: Words
     created: Count
+    signature: Words | None = None
+    since_seq: Count | None = None
+    until_seq: Count | None = None

@@ -18,6 +18,9 @@ class Reason(StrEnum):
     BAD_METRIC = "bad_metric"
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_LINE = "bad_line"
+    BAD_MESSAGE = "bad_message"
+    #: Well formed, but text where only numbers are watched.
+    NOT_NUMERIC = "not_numeric"
     NOT_FINITE = "not_finite"
     FUTURE = "future"
     PAST = "past"
@@ -25,8 +28,12 @@ class Reason(StrEnum):
     LATE = "late"
     CONFLICT = "conflict"
     TOO_MANY_METRICS = "too_many_metrics"
+    TOO_MANY_NEW = "too_many_new"
+    FILTERED = "filtered"
     NOT_STORED = "not_stored"
     KEY_REUSED = "key_reused"
+    NATIVE_HISTOGRAM = "native_histogram"
+    EXEMPLAR = "exemplar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Batch:
     sender: str = ""
     #: Part of a large load, which waits for others.
     bulk: bool = False
+    #: Indices of metrics that the sender declares as monotonic counters.
+    counters: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -73,3 +82,5 @@ class Receipt:
     rejected: list[Rejection] = field(default_factory=list)
     #: Kept, but too late to be scored.
     late: int = 0
+    #: Dropped because a rule of the configuration says so.
+    filtered: int = 0

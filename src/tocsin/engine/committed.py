@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detect.result import RESULT, Readiness
+from tocsin.detect.result import NUMBERS, RESULT, Readiness
 from tocsin.engine.events import Changed
 from tocsin.store.schema import WAITING
 
@@ -72,6 +72,7 @@ class Behind:
 def unscored(count: int, code: int) -> NDArray[np.void]:
     """Result rows that say nothing yet; ``code``: `UNSCORED` or `WAITING`."""
     scored = np.zeros(count, dtype=RESULT)
-    for name in RESULT.names or ():
-        scored[name] = np.nan if name != "event" else code
+    scored["event"] = code
+    for name in NUMBERS:
+        scored[name] = np.nan
     return scored

@@ -6,7 +6,6 @@ import json
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,9 +20,11 @@ from sqlalchemy import Engine as Database
 
 from tocsin.config import Config
 from tocsin.detect.fleet import Fleet
+from tocsin.detect.memory import Memory
 from tocsin.detect.result import Readiness
 from tocsin.detect.settings import Settings
 from tocsin.engine.actions import Actions
+from tocsin.engine.admission import Gate, Newcomers
 from tocsin.engine.aside import Aside
 from tocsin.engine.batch import Batch, Receipt
 from tocsin.engine.behind import Follower
@@ -36,7 +37,7 @@ from tocsin.engine.forgetting import Forgetting
 from tocsin.engine.keeping import Keeping
 from tocsin.engine.lanes import Lanes
 from tocsin.engine.lifecycle import Action, Standing, Status
-from tocsin.engine.memory import Memory
+from tocsin.engine.marking import Marking
 from tocsin.engine.order import Known, Policy
 from tocsin.engine.queue import Control, Entry, Queue
 from tocsin.engine.registry import Registry
@@ -96,6 +97,7 @@ class Engine:
         self.states = States(self.registry, self.lanes, self.resume)
         self.deadlines = Deadlines()
         self.queue = Queue(config.queue_samples)
+        self.gate = Gate(config.filters, config.max_metrics)
         _compile(config.settings)
         self._reader, self.intake = Reader(database), Intake(database)
         self.committing = Committing(self.writer, self._refused)
@@ -106,6 +108,8 @@ class Engine:
         # What the rules of this start say of stored metrics that stand otherwise.
         self._ruled: list[tuple[int, Standing]] = []
         self.scoring = self._restore(config)
+        self.marking = Marking(self)
+        self.marking.restore()
         self.snapshots = Snapshots(
             self.registry, self.lanes, every_s=config.snapshot_s, restart_s=config.restart_s
         )
@@ -136,16 +140,19 @@ class Engine:
             self.follower(row).wake(row)
 
     def submit(self, batch: Batch) -> Future[Receipt]:
-        """Queue a batch; the future resolves after its commit.
+        """Queue what the rules of intake let in; the future resolves after its commit.
 
         Errors: `QueueFullError`, `StoreError`; from the future: `StoreError`, and the sender
         should try again.
         """
-        if not len(batch) and batch.source is None:
-            empty: Future[Receipt] = Future()
-            empty.set_result(Receipt(0, 0))
-            return empty
-        return self.queue.put(batch)
+        passed = self.gate.pass_(batch)
+        if not len(passed.batch) and batch.source is None:
+            receipt: Future[Receipt] = Future()
+            receipt.set_result(passed.receipt(Receipt(0, 0)))
+        else:
+            receipt = passed.promised(self.queue.put(passed.batch))
+        self.telemetry.kept_out(batch.protocol, passed.filtered, passed.rejected)
+        return receipt
 
     def control(self, function: Callable[[], T]) -> Future[T]:
         """Do something in the engine's thread, with memory and database in step.
@@ -188,6 +195,12 @@ class Engine:
     def catching_up(self) -> int:
         """How many fast metrics learn anew, or score what was stored meanwhile."""
         return len(self._relearning) + len(self._catching_up)
+
+    def kind(self, metric_id: int) -> str | None:
+        """What a metric is watched as (`Settings.kind`); None: it is not monitored."""
+        row = self.registry.row_of_id(metric_id)
+        lane = self.lanes.of(row) if row >= 0 else None
+        return None if lane is None else lane.settings.kind
 
     def lag(self, metric_id: int) -> int:
         """How many stored samples of a metric wait to be scored."""
@@ -254,7 +267,7 @@ class Engine:
         metrics = self.resume.metrics()
         self.registry.restore(metrics)
         for row, stored in enumerate(metrics):
-            self._admit_again(row, stored["settings"])
+            self._admit_again(row, stored["settings"], bool(stored["counter"]))
         self.states.restore_fast(self.telemetry.replaying)
         events = self.states.restore_events(self.writer.close_event)
         took = time.perf_counter() - began
@@ -273,11 +286,11 @@ class Engine:
             isolate=self._isolate,
         )
 
-    def _admit_again(self, row: int, settings: str | None) -> None:
+    def _admit_again(self, row: int, settings: str | None, counter: bool) -> None:
         """A stored metric, under the configuration of this start."""
         metric, own = self.registry.metrics[row], json.loads(settings) if settings else None
         stands = self.registry.standings[row]
-        ruled = self.watching.restored(metric, own, stands)
+        ruled = self.watching.restored(metric, own, stands, counter)
         if ruled != stands:
             self._ruled.append((row, ruled))
         if stands.status is not Status.UNMONITORED:
@@ -290,6 +303,7 @@ class Engine:
             Known(self._stored, self._late),
             Deliveries(self.intake.deliveries(_SOURCES), self._delivery),
             Aside.restored(self.resume.held(), self.registry.row_of_id),
+            Newcomers(config.max_new_metrics_per_hour or config.max_metrics),
         )
 
     def _stored(self, row: int, times: Sequence[int]) -> dict[int, float]:
@@ -395,7 +409,9 @@ class Engine:
             self._relearn_piece(next(iter(self._relearning)))
         elif self._catching_up:
             self._catch_up(next(iter(self._catching_up)))
-        if rows := self.snapshots.due():
+        with self.telemetry.stage("save"):
+            rows = self.snapshots.due()
+        if rows:
             self.committing.put(_Save(self, rows))
         self.sweeper.work()
         self.forgetting.work()
@@ -560,7 +576,7 @@ class Engine:
 
     def by_status(self) -> dict[str, float]:
         """How many metrics there are in each status."""
-        return dict(Counter(self.registry.status))
+        return {status: float(n) for status, n in self.registry.by_status().items()}
 
 
 @dataclass(slots=True)
@@ -575,7 +591,8 @@ class _Group:
     def write(self, writer: Writer, *, again: bool) -> None:
         assert self.prepared is not None
         if not self.prepared.empty:
-            writer.commit(self.prepared.commit, again=again)
+            with self.engine.telemetry.stage("commit"):
+                writer.commit(self.prepared.commit, again=again)
 
     def done(self) -> None:
         assert self.prepared is not None
@@ -616,7 +633,8 @@ class _Save:
 
     def write(self, writer: Writer, *, again: bool) -> None:
         del again
-        writer.save_snapshots(self.rows, self.engine.config.snapshots_kept)
+        with self.engine.telemetry.stage("save"):
+            writer.save_snapshots(self.rows, self.engine.config.snapshots_kept)
 
     def done(self) -> None:
         self.engine.saved(self.rows)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from tocsin.config import Config
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.models.foreign.names import permitted
-from tocsin.detect.models.foreign.scorer import highest
+from tocsin.detect.models.foreign.scorer import highest, raw_scores
 from tocsin.detect.objects import pack, unpack
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
@@ -199,7 +200,10 @@ class ForeignLane:
     def _piece(self, metric: int, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         began = time.monotonic()
         host = self._workshop.host(metric)
-        raw = host.score(self._keys[metric], timestamp, value, self._most)
+        score = partial(host.score, self._keys[metric], most=self._most)
+        with self._lock:
+            watched = self._fleet.watched(self._slots[metric], timestamp, value)
+        raw = raw_scores(score, timestamp, watched)
         self._adapt(metric, len(value), time.monotonic() - began)
         slots = np.full(len(value), self._slots[metric], dtype=np.int64)
         with self._lock:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect.fleet import Fleet
+from tocsin.detect.memory import Memory
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
-from tocsin.engine.memory import Memory
 from tocsin.engine.registry import Registry
 
 __all__ = ["FleetLane", "Lane", "Lanes", "MakeForeign"]
@@ -38,7 +38,7 @@ class Lane(Protocol):
         """Whether the state is here."""
         ...
 
-    def open(self, metric: int) -> None:
+    def open(self, metric: int) -> object:
         """Make a state that has learnt nothing, in place of any that is here."""
         ...
 
@@ -78,13 +78,10 @@ class FleetLane:
     def __init__(self, settings: Settings, memory: Memory, most: int) -> None:
         """``most``: how many metrics there may be."""
         self.settings = settings
-        self.fleet = Fleet(settings)
+        self.fleet = Fleet(settings, most=most, memory=memory)
         self.slow = self.fleet.slow
-        # Memory that nobody has touched costs nothing, and growing by copying does.
-        self.fleet.reserve(min(most, memory.budget // self.fleet.row_bytes))
         self.cost = _FIRST_COST
-        self._memory = memory
-        self._resident = memory.watch(self.fleet, most)
+        self._needed = 0
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
 
@@ -96,15 +93,16 @@ class FleetLane:
         """The row of a metric that is here."""
         return self._slots[metric]
 
-    def open(self, metric: int) -> None:
-        """Give a metric a row that is as new."""
-        if metric in self._slots:
-            self._clear(self._slots[metric])
-        elif self._free:
-            self._slots[metric] = self._free.pop()
-            self._clear(self._slots[metric])
-        else:
-            self._slots[metric] = int(self.fleet.add()[0])
+    def open(self, metric: int) -> int:
+        """Give a metric a row that is as new; returns it."""
+        slot = self._slots.get(metric)
+        if slot is None and not self._free:
+            slot = self._slots[metric] = int(self.fleet.add()[0])
+            return slot
+        if slot is None:
+            slot = self._slots[metric] = self._free.pop()
+        self.fleet.clear(slot)
+        return slot
 
     def forget(self, metric: int) -> None:
         """Take a row back."""
@@ -118,7 +116,6 @@ class FleetLane:
 
     def update_slots(self, slots: Ints, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         """Score and learn samples of any mix of rows; rows of `RESULT`."""
-        self._memory.use(self._resident, np.unique(slots))
         return self.fleet.update(slots, timestamp, value)
 
     def readiness(self, metric: int) -> Readiness:
@@ -129,28 +126,23 @@ class FleetLane:
         """Whether an event of a metric is open."""
         return self.fleet.in_event(self._slots[metric])
 
+    def needed(self, slot: int) -> int:
+        """How many samples the warm-up takes; ``slot``: of any metric that is here."""
+        if not self._needed:
+            self._needed = self.readiness_at(slot).needed
+        return self._needed
+
     def readiness_at(self, slot: int) -> Readiness:
         """How far the warm-up of a row is."""
         return self.fleet.readiness(slot)
 
     def to_bytes(self, metric: int) -> bytes:
         """The state, versioned and checksummed."""
-        slot = self._slots[metric]
-        self._use(slot)
-        return self.fleet.to_bytes(slot)
+        return self.fleet.to_bytes(self._slots[metric])
 
     def load(self, metric: int, data: bytes) -> None:
         """Set the state. Errors: `StateError`."""
-        slot = self._slots[metric]
-        self._use(slot)
-        self.fleet.load(slot, data)
-
-    def _clear(self, slot: int) -> None:
-        self._use(slot)
-        self.fleet.clear(slot)
-
-    def _use(self, slot: int) -> None:
-        self._memory.use(self._resident, np.array([slot]))
+        self.fleet.load(self._slots[metric], data)
 
 
 class Lanes:
@@ -163,19 +155,24 @@ class Lanes:
         self._most = most
         self._by_settings: dict[Settings, int] = {}
         self._lanes: list[Lane] = []
+        self._last: tuple[Settings | None, int | None] = None, None
 
     def place(self, row: int, settings: Settings) -> None:
         """Put a row into the lane of these settings; a fast one's state is made at once."""
-        number = self._by_settings.get(settings)
+        # Most are given the very same settings, and to compare all fields costs more.
+        number = self._last[1] if settings is self._last[0] else self._by_settings.get(settings)
         if number is None:
             made = self._foreign(settings) or FleetLane(settings, self._memory, self._most)
             number = self._by_settings[settings] = len(self._lanes)
             self._lanes.append(made)
+        self._last = settings, number
         lane, record = self._lanes[number], self._registry.position[row]
         record["lane"], record["slow"], record["slot"] = number, lane.slow, -1
+        record["ready_at"] = 0
         if isinstance(lane, FleetLane) and not lane.slow:
-            lane.open(int(record["id"]))
-            record["slot"] = lane.slot(int(record["id"]))
+            slot = record["slot"] = lane.open(int(record["id"]))
+            needed = record["needed"] = lane.needed(slot)
+            record["ready_at"] = record["scored_seq"] + needed
 
     def leave(self, row: int) -> None:
         """Take a row out of its lane. A slow lane's own thread must forget the state."""
@@ -202,6 +199,10 @@ class Lanes:
         """What a monitored row is watched with."""
         return self._lanes[int(self._registry.position[row]["lane"])].settings
 
+    def timezone(self, row: int) -> str:
+        """The civil time of a row (IANA name)."""
+        return "UTC" if self.of(row) is None else self.settings(row).timezone
+
     def update(self, rows: Ints, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         """Score samples of any mix of fast rows, each row's in order; rows of `RESULT`."""
         position = self._registry.position
@@ -209,7 +210,7 @@ class Lanes:
         numbers = np.unique(lanes).tolist()
         if len(numbers) == 1:
             return self._fast(numbers[0]).update_slots(slots, timestamp, value)
-        scored = np.empty(len(rows), dtype=RESULT)
+        scored = np.zeros(len(rows), dtype=RESULT)
         for number in numbers:
             mine = lanes == number
             lane = self._fast(number)

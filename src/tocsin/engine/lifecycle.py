@@ -15,6 +15,7 @@ from tocsin.samples import SECOND_NS
 
 __all__ = [
     "BACK_OFF_MOST_S",
+    "BEGUN",
     "LEARNING",
     "TABLE",
     "Action",
@@ -185,6 +186,9 @@ class Standing:
             return None
         return {Status.ERROR: Action.RETRY, Status.PAUSED: Action.RESUME}.get(self.status)
 
+
+#: How most metrics begin.
+BEGUN: Final = Standing(Status.WARMING_UP)
 
 _FORGIVEN: Final = (Action.RESULT, Action.RESET, Action.CHANGE, Action.MONITOR, Action.UNMONITOR)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect.result import Readiness
-from tocsin.engine.lifecycle import LEARNING, Action, Standing, Status, settled, step
+from tocsin.engine.lifecycle import BEGUN, LEARNING, Action, Standing, Status, settled, step
 from tocsin.samples import Metric
 
 __all__ = ["NEVER", "Registry", "labels_json", "uid_of"]
@@ -49,8 +51,12 @@ _POSITION: Final = np.dtype(
         ("ready", "?"),
         ("seen", "i8"),
         ("needed", "i8"),
+        # Not before this seq: each sample is one more that was seen.
+        ("ready_at", "i8"),
         # The database knows the metric.
         ("stored", "?"),
+        # Its first sender declared it as a counter.
+        ("counter", "?"),
         # Rises with whatever makes results that are under way worthless.
         ("epoch", "i8"),
     ]
@@ -65,19 +71,27 @@ _STORED: Final = (
     ("timestamp", "last_timestamp", NEVER),
     ("value", "last_value", np.nan),
     ("score", "anomaly_score", np.nan),
+    ("counter", "counter", False),
 )
+
+
+#: What a record holds before anything is known.
+_BLANK: Final = np.zeros((), dtype=_POSITION)
+for _name, _missing in (("lane", -1), ("slot", -1), ("timestamp", NEVER)):
+    _BLANK[_name] = _missing
+_BLANK["value"] = _BLANK["score"] = np.nan
 
 
 def labels_json(metric: Metric) -> str:
     """Labels as canonical JSON: sorted keys, no spaces."""
-    return json.dumps(
-        dict(metric.labels), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    labels = sorted(dict(metric.labels).items())
+    return f"{{{','.join([f'{_quoted(key)}:{_quoted(value)}' for key, value in labels])}}}"
 
 
 def uid_of(metric: Metric, generation: int) -> str:
     """A short name that is the same wherever the metric is: 80 bits of a hash."""
-    told = json.dumps([metric.name, metric.labels, generation], ensure_ascii=False)
+    labels = ", ".join([f"[{_quoted(key)}, {_quoted(value)}]" for key, value in metric.labels])
+    told = f"[{_quoted(metric.name)}, [{labels}], {generation}]"
     return hashlib.blake2b(told.encode(), digest_size=10).hexdigest()
 
 
@@ -92,11 +106,14 @@ class Registry:
         self._rows: dict[Metric, int] = {}
         self._of_id: dict[int, int] = {}
         self._of_uid: dict[str, int] = {}
-        self._position: NDArray[np.void] = np.zeros(16, dtype=_POSITION)
+        self._position: NDArray[np.void] = np.full(16, _BLANK)
         self.metrics: list[Metric] = []
         self.uids: list[str] = []
         self.generations: list[int] = []
         self.standings: list[Standing] = []
+        #: Most metrics stand alike: they share what says how.
+        self._alike: dict[Standing, Standing] = {}
+        self._by_status: Counter[str] = Counter()
         self._next_id = 1
         #: The last generation of metrics that were deleted.
         self._gone: dict[Metric, int] = {}
@@ -114,10 +131,9 @@ class Registry:
         """Whether there are as many metrics as there may be."""
         return self.live >= self._limit
 
-    @property
-    def status(self) -> list[str]:
-        """The status of every metric that is not deleted."""
-        return [self.standings[row].status.value for row in list(self._rows.values())]
+    def by_status(self) -> dict[str, int]:
+        """How many metrics there are in each status, without those that are deleted."""
+        return {status: count for status, count in self._by_status.items() if count}
 
     @property
     def position(self) -> NDArray[np.void]:
@@ -126,7 +142,12 @@ class Registry:
 
     def find(self, metrics: Iterable[Metric]) -> Ints:
         """Rows of these metrics; -1 for those that are new."""
-        return np.array([self._rows.get(metric, -1) for metric in metrics], dtype=np.int64)
+        of = self._rows.get
+        return np.array([of(metric, -1) for metric in metrics], dtype=np.int64)
+
+    def row_of(self, metric: Metric) -> int:
+        """The row of a metric; -1 when it is new."""
+        return self._rows.get(metric, -1)
 
     def row_of_id(self, metric_id: int) -> int:
         """The row of a metric's id; -1 when it is not there (any more)."""
@@ -136,15 +157,17 @@ class Registry:
         """The row of a metric's uid; -1 when it is not there (any more)."""
         return self._of_uid.get(uid, -1)
 
-    def add(self, metric: Metric, standing: Standing | None = None) -> int:
+    def add(
+        self, metric: Metric, standing: Standing | None = None, *, counter: bool = False
+    ) -> int:
         """Give a new metric a row, or -1 when there are as many as there may be."""
         if self.full:
             return -1
         generation = self._gone.get(metric, 0) + 1
-        begins = standing or Standing(Status.WARMING_UP)
+        begins = standing or BEGUN
         row = self._append(metric, generation, begins, self._next_id)
-        self._position[row]["timestamp"] = NEVER
-        self._position[row]["value"] = self._position[row]["score"] = np.nan
+        if counter:
+            self._position["counter"][row] = True
         return row
 
     def restore(self, stored: Sequence[Mapping[Any, Any]]) -> None:
@@ -197,10 +220,13 @@ class Registry:
         self.remember_deleted(metric, self.generations[row])
         del self._rows[metric], self._of_id[metric_id], self._of_uid[self.uids[row]]
         self.put(row, step(self.standings[row], Action.DELETE))
+        self._by_status[self.standings[row].status.value] -= 1
 
     def put(self, row: int, standing: Standing) -> dict[str, Any]:
         """Set a row's standing, and what follows from it; returns what the database is told."""
-        self.standings[row] = standing
+        self._by_status[self.standings[row].status.value] -= 1
+        self._by_status[standing.status.value] += 1
+        self.standings[row] = self._shared(standing)
         record = self._position[row]
         record["learns"] = standing.status in LEARNING
         record["waits"] = standing.status == Status.ERROR
@@ -228,6 +254,7 @@ class Registry:
         before = bool(record["ready"])
         record["seen"], record["needed"] = readiness.seen, readiness.needed
         record["ready"] = readiness.ready
+        record["ready_at"] = record["scored_seq"] + readiness.needed - readiness.seen
         return readiness.ready and not before
 
     def readiness(self, row: int) -> Readiness:
@@ -238,14 +265,13 @@ class Registry:
     def _append(self, metric: Metric, generation: int, standing: Standing, metric_id: int) -> int:
         row = len(self.metrics)
         self._make_room(row + 1)
-        record = self._position[row]
-        record["id"], record["lane"] = metric_id, -1
+        self._position["id"][row] = metric_id
         self._name(metric, uid_of(metric, generation), generation, standing, metric_id)
         return row
 
     def _make_room(self, rows: int) -> None:
         if rows > len(self._position):
-            more = np.zeros(max(rows, 2 * len(self._position)), dtype=_POSITION)
+            more = np.full(max(rows, 2 * len(self._position)), _BLANK)
             more[: len(self._position)] = self._position
             self._position = more
 
@@ -258,27 +284,43 @@ class Registry:
         self._rows[metric], self._of_id[metric_id], self._of_uid[uid] = row, row, row
         self.uids.append(uid)
         self.generations.append(generation)
-        self.standings.append(standing)
+        self.standings.append(self._shared(standing))
+        self._by_status[standing.status.value] += 1
         self._position["learns"][row] = standing.status in LEARNING
         self._position["waits"][row] = standing.status == Status.ERROR
         self.metrics.append(metric)  # last: from here on other threads see the row
 
+    def _shared(self, standing: Standing) -> Standing:
+        """The same, made once, where nothing in it is the metric's own."""
+        if (
+            standing is BEGUN
+            or standing.detail is not None
+            or standing.deadline is not None
+            or standing.failures
+        ):
+            return standing
+        return self._alike.setdefault(standing, standing)
+
     def new_rows(self, rows: Ints, now: int) -> list[dict[str, Any]]:
         """What the database must hold of those rows that it does not know yet."""
-        return [self._as_stored(int(row), now) for row in rows if not self._position[row]["stored"]]
+        new = rows[~self._position["stored"][rows]]
+        ids, counters = (self._position[name][new].tolist() for name in ("id", "counter"))
+        told = zip(new.tolist(), ids, counters, strict=True)
+        return [self._as_stored(row, metric_id, counter, now) for row, metric_id, counter in told]
 
-    def _as_stored(self, row: int, now: int) -> dict[str, Any]:
-        metric = self.metrics[row]
+    def _as_stored(self, row: int, metric_id: int, counter: bool, now: int) -> dict[str, Any]:
+        metric, standing = self.metrics[row], self.standings[row]
         return {
-            "id": int(self._position[row]["id"]),
+            "id": metric_id,
             "uid": self.uids[row],
             "name": metric.name,
             "labels": labels_json(metric),
             "title": str(metric),
             "generation": self.generations[row],
-            "status": self.standings[row].status.value,
-            "reason": self.standings[row].reason,
-            "detail": self.standings[row].detail,
+            "status": standing.status.value,
+            "reason": standing.reason,
+            "detail": standing.detail,
+            "counter": counter,
             "last_seq": 0,
             "created": now,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -22,9 +23,9 @@ def new_metric_rows(registry: Registry, lanes: Lanes, rows: Ints, now: int) -> l
     """Rows of the table `metric` for those that the database does not know yet."""
     new = rows[~registry.position["stored"][rows]]
     told = registry.new_rows(new, now)
-    for row, columns in zip(new.tolist(), told, strict=True):
-        watched = registry.position["lane"][row] >= 0
-        settings = lanes.settings(row) if watched else None
+    watched = (registry.position["lane"][new] >= 0).tolist()
+    for row, monitored, columns in zip(new.tolist(), watched, told, strict=True):
+        settings = lanes.settings(row) if monitored else None
         columns["model"] = settings.model if settings else None
         columns["likelihood"] = settings.likelihood if settings else None
     return told
@@ -65,6 +66,11 @@ def event_row(metric_id: int, changed: Changed) -> dict[str, Any]:
         "anomaly_score": known(event.anomaly_score),
         "likelihood": known(event.likelihood),
         "samples": event.samples,
+        "pattern": event.pattern or None,
+        "why": event.why or None,
+        "views": json.dumps(event.views, allow_nan=False) if event.views else None,
+        "muted": event.muted or None,
+        "because": event.because or None,
     }
 
 

@@ -12,6 +12,7 @@ import structlog
 from numpy.typing import NDArray
 
 from tocsin.detect.settings import Settings
+from tocsin.engine.admission import Newcomers
 from tocsin.engine.aside import Arranged, Aside
 from tocsin.engine.batch import Batch, Receipt
 from tocsin.engine.committed import UNSCORED, WAITING, Behind, Committed, unscored
@@ -35,14 +36,17 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+#: The row of a metric that its sender may not make now.
+_UNWELCOME: Final = -2
+
 _log: Final = structlog.get_logger("tocsin.engine")
 
 
 class Admission(Protocol):
     """Whether and how a new metric is watched."""
 
-    def __call__(self, metric: Metric) -> tuple[Standing, Settings]:
-        """How it begins, and its settings."""
+    def __call__(self, metric: Metric, counter: bool) -> tuple[Standing, Settings]:
+        """How it begins, and its settings; ``counter``: its sender declares it as one."""
         ...
 
 
@@ -54,6 +58,7 @@ class Intaken:
     known: Known
     book: Deliveries
     held: Aside
+    newcomers: Newcomers
 
 
 @dataclass(slots=True)
@@ -152,6 +157,7 @@ class Scoring:
         self._known = intake.known
         self._policy = intake.policy
         self._book = intake.book
+        self._newcomers = intake.newcomers
         self.held = intake.held
         self._admission = admission
         self._telemetry = telemetry
@@ -166,22 +172,26 @@ class Scoring:
         Errors: `StoreError` from a look-up; nothing has changed then.
         """
         began, now = time.perf_counter(), self._clock()
-        admitted = self._book.admit(batches, now)
-        news = [batches[place] for place in admitted.fresh]
-        group, verdict = self._gather(news, now)
-        position = self._registry.position
-        taken = arrange(
-            group, verdict, position, self._known, self.held, policy=self._policy, now=now
-        )
+        with self._telemetry.stage("order"):
+            admitted = self._book.admit(batches, now)
+            news = [batches[place] for place in admitted.fresh]
+            group, verdict = self._gather(news, now)
+            position = self._registry.position
+            taken = arrange(
+                group, verdict, position, self._known, self.held, policy=self._policy, now=now
+            )
         self.held = taken.held
         self.position += 1
         commit = Commit(position=self.position, at=now)
-        fresh, statuses = self._take(taken)
+        with self._telemetry.stage("score"):
+            fresh, statuses = self._take(taken)
         good = self._active(behind)
         late = _Part.of(good)
+        for part in (fresh, late):
+            self.events.lower(part.row, part.seq, part.timestamp, part.value, part.scored)
         final = fresh.only(fresh.scored["event"] != WAITING).then(late)
         statuses += self._catch_up(good)
-        events = self.events.feed(final.row, final.timestamp, final.value, final.scored)
+        events = self.events.feed(final.row, final.seq, final.timestamp, final.value, final.scored)
         self._fill(commit, fresh, late, final, taken, statuses, events, now)
         answers = admitted.answers(receipts(news, group.batch, verdict))
         commit.refusals = refusal_rows(group, verdict, self._registry.position, now)
@@ -236,25 +246,30 @@ class Scoring:
         start = 0
         for batch in batches:
             part = slice(start, start + len(batch))
-            row[part] = self._rows(batch, verdict[part] == Verdict.ACCEPTED)
+            row[part] = self._rows(batch, verdict[part] == Verdict.ACCEPTED, now)
             start = part.stop
+        verdict[(verdict == Verdict.ACCEPTED) & (row == _UNWELCOME)] = Verdict.TOO_MANY_NEW
+        row[row == _UNWELCOME] = -1
         return Group(number, row, timestamp, value), verdict
 
-    def _rows(self, batch: Batch, good: Flags) -> Ints:
+    def _rows(self, batch: Batch, good: Flags, now: int) -> Ints:
         """Each sample's row; only metrics with a good sample are made."""
         rows = self._registry.find(batch.metrics)
         which = batch.samples.metric
         for new in np.unique(which[good & (rows[which] < 0)]).tolist():
             # Two entries of a batch may be the same metric.
-            known = int(self._registry.find([batch.metrics[new]])[0])
-            rows[new] = known if known >= 0 else self._admit(batch.metrics[new])
+            known = self._registry.row_of(batch.metrics[new])
+            rows[new] = known if known >= 0 else self._admit(batch, new, now)
         return rows[which]
 
-    def _admit(self, metric: Metric) -> int:
+    def _admit(self, batch: Batch, new: int, now: int) -> int:
         if self._registry.full:
             return -1
-        standing, settings = self._admission(metric)
-        row = self._registry.add(metric, standing)
+        if not self._newcomers.take(batch.sender or batch.protocol, now):
+            return _UNWELCOME
+        metric, counter = batch.metrics[new], new in batch.counters
+        standing, settings = self._admission(metric, counter)
+        row = self._registry.add(metric, standing, counter=counter)
         if standing.learns:
             self._lanes.place(row, settings)
         return row
@@ -329,7 +344,9 @@ class Scoring:
         done = inline | never
         record["scored_seq"][touched[done]] = seq[done]
         record["score"][touched[inline]] = part.scored["anomaly_score"][last[inline]]
-        return self._now_ready(touched[inline & ~record["ready"][touched]])
+        # Rows that have not seen enough by their number of samples need not be asked.
+        maybe = inline & ~record["ready"][touched] & (record["ready_at"][touched] <= seq)
+        return self._now_ready(touched[maybe])
 
     def _now_ready(self, rows: Ints) -> list[dict[str, Any]]:
         """Rows whose warm-up is over become active."""

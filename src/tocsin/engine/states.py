@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from tocsin.detect.events import AFTER
 from tocsin.engine.events import Events
 from tocsin.engine.lanes import FleetLane, Lane, Lanes
 from tocsin.engine.registry import Registry
@@ -107,13 +108,14 @@ class States:
 
     def restore_events(self, close: Callable[[int], None]) -> Events:
         """Go on with the events that are open; ``close`` those whose metric forgot them."""
-        events = Events(self._resume.last_event())
+        events = Events(self._resume.last_event(), self._lanes.timezone)
         for event in self._resume.open_events():
             row = self._registry.row_of_id(event["metric"])
-            if row < 0 or self._has_forgotten(row):
+            # A mark's event is none of the model's.
+            if row < 0 or (not event["because"] and self._has_forgotten(row)):
                 close(event["id"])
             else:
-                events.resume(row, event)
+                events.resume(row, event, self._resume.begun(event, AFTER + 1))
         return events
 
     def _has_forgotten(self, row: int) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import psutil
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tocsin.engine.batch import Receipt, Rejection
+from tocsin.engine.batch import Reason, Receipt, Rejection
 
 __all__ = ["Telemetry"]
 
@@ -49,6 +53,12 @@ class Telemetry:
         self.late = Counter(
             "tocsin_samples_late", "Samples kept unscored", ["protocol"], registry=registry
         )
+        self.markers = Counter(
+            "tocsin_staleness_markers",
+            "Staleness markers: series that ended, which is no sample",
+            ["protocol"],
+            registry=registry,
+        )
         self.repeated = Counter(
             "tocsin_batches_repeated",
             "Batches answered from the book of deliveries",
@@ -77,10 +87,26 @@ class Telemetry:
             "tocsin_restart_samples", "Samples replayed at the last start", registry=registry
         )
         self.snapshots = Counter("tocsin_snapshots", "States of metrics saved", registry=registry)
+        self._stages = Counter(
+            "tocsin_stage_seconds",
+            "Seconds of CPU by what is done with samples",
+            ["stage"],
+            registry=registry,
+        )
+        registry.register(_Threads())
         #: Totals for the last line at the end.
         self.total_accepted = 0
         self.total_scored = 0
         self.total_events = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count this thread's CPU: "decode", "order", "score", "commit", "save". Cost: 2 µs."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).inc(time.thread_time() - began)
 
     def received(self, protocol: str, receipt: Receipt) -> None:
         """Count a batch's receipt."""
@@ -95,6 +121,21 @@ class Telemetry:
         """Count refused samples by reason."""
         for rejection in rejected:
             self.rejected.labels(protocol, rejection.code.value).inc()
+
+    def kept_out(self, protocol: str, filtered: int, rejected: Iterable[Rejection]) -> None:
+        """Count what rules of intake dropped, and what they could not rename."""
+        self.refused_many(protocol, Reason.FILTERED, filtered)
+        self.refused(protocol, rejected)
+
+    def refused_many(self, protocol: str, reason: Reason, count: int) -> None:
+        """Count refused samples of one reason."""
+        if count:
+            self.rejected.labels(protocol, reason.value).inc(count)
+
+    def ended(self, protocol: str, series: int) -> None:
+        """Count staleness markers."""
+        if series:
+            self.markers.labels(protocol).inc(series)
 
     def committed(self, scored: int, events: int, seconds: float) -> None:
         """Count one commit."""
@@ -144,3 +185,29 @@ class _Live(Collector):
         yield family
         for name, value in self._others().items():
             yield GaugeMetricFamily(name, _ABOUT[name], value=value)
+
+
+class _Threads(Collector):
+    """Seconds of CPU by thread, where the system tells."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "tocsin_thread_seconds", "Seconds of CPU by thread", labels=["thread"]
+        )
+        names = {thread.native_id: thread.name for thread in threading.enumerate()}
+        spent: dict[str, float] = {}
+        for number, seconds in _cpu_of_threads().items():
+            name = names.get(number, "other")
+            spent[name] = spent.get(name, 0.0) + seconds
+        for name, seconds in spent.items():
+            family.add_metric([name], seconds)
+        yield family
+
+
+def _cpu_of_threads() -> dict[int, float]:
+    """Seconds by the system's number of a thread."""
+    try:
+        threads = psutil.Process().threads()
+    except psutil.Error:  # not allowed here
+        return {}
+    return {thread.id: thread.user_time + thread.system_time for thread in threads}

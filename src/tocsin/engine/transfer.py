@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin import __version__
-from tocsin.detect.result import RESULT
+from tocsin.detect.events import AFTER
+from tocsin.detect.result import NUMBERS, RESULT
 from tocsin.engine.archive import ROW, Archive, write
 from tocsin.engine.archive_parts import EventRow, Identity, Manifest, Point
 from tocsin.engine.committed import WAITING
@@ -163,7 +164,7 @@ class _Import:
 
     def _add(self, chunk: NDArray[np.void]) -> None:
         ids, scored = np.full(len(chunk), self._id), np.zeros(len(chunk), RESULT)
-        for name in RESULT.names or ():
+        for name in (*NUMBERS, "event"):
             scored[name] = chunk[name]
         seq, times, values = (chunk[name].copy() for name in ("seq", "timestamp", "value"))
         samples = SampleColumns(ids, seq, times, values, scored)
@@ -192,9 +193,10 @@ class _Import:
         engine.actions.write(commit)
         engine.watching.moved(self._metric, Standing(Status.UNMONITORED), self._standing, self._own)
         engine.deadlines.put(row, self._standing.deadline)
+        engine.marking.look(row)
         for event in events:
             if event["open"]:
-                engine.scoring.events.resume(row, event)
+                engine.scoring.events.resume(row, event, engine.resume.begun(event, AFTER + 1))
         engine.wake(row)
         return engine.registry.uids[row]
 
@@ -249,7 +251,10 @@ class _Import:
 
 
 #: Columns of the table `annotation` that stay as they are.
-_NOTE = ("start", "end", "kind", "text", "author", "created")
+_NOTE = (
+    *("start", "end", "kind", "text", "author", "created"),
+    *("signature", "since_seq", "until_seq"),
+)
 
 
 def _event(event: EventRow, metric: int, new_id: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Verdict(IntEnum):
     TOO_MANY_METRICS = 7
     LATE = 8
     CONFLICT = 9
+    TOO_MANY_NEW = 10
 
 
 #: How a refusal is counted and told.
@@ -43,6 +44,10 @@ REASONS: Final = {
     Verdict.TOO_MANY_METRICS: (
         Reason.TOO_MANY_METRICS,
         "there are already as many metrics as max_metrics allows",
+    ),
+    Verdict.TOO_MANY_NEW: (
+        Reason.TOO_MANY_NEW,
+        "this sender has made as many new metrics as max_new_metrics_per_hour allows",
     ),
     Verdict.LATE: (Reason.LATE, "older than the newest sample of this metric"),
     Verdict.CONFLICT: (Reason.CONFLICT, "another value is stored for this metric and time"),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from tocsin.detect.settings import Settings
-from tocsin.engine.lifecycle import Action, Standing, Status, Why, step
+from tocsin.engine.lifecycle import BEGUN, Action, Standing, Status, Why, step
 from tocsin.errors import ConfigurationError
 from tocsin.rules import Choice, Rule, Rules
 from tocsin.samples import Metric
@@ -30,10 +30,16 @@ class Watching:
         self._rules = rules
         self._count: Counter[int] = Counter()
         self._own: dict[Metric, dict[str, Any]] = {}
+        #: Metrics whose first sender declared them as counters.
+        self._counters: set[Metric] = set()
 
-    def __call__(self, metric: Metric) -> tuple[Standing, Settings]:
-        """How a new metric begins, and its settings; it counts from now on."""
-        choice = self._rules.choose(metric)
+    def __call__(self, metric: Metric, counter: bool = False) -> tuple[Standing, Settings]:
+        """How a new metric begins, and its settings; it counts from now on.
+
+        ``counter``: its sender declares it as one, which holds for as long as it lives.
+        """
+        self.declare(metric, counter)
+        choice = self.choose(metric)
         standing = self._begun(choice)
         if standing.learns:
             self._add(choice.rule, 1)
@@ -44,7 +50,14 @@ class Watching:
 
         Errors: `ConfigurationError`, only for what ``own`` says.
         """
-        return self._rules.choose(metric, own)
+        return self._rules.choose(metric, own, counter=metric in self._counters)
+
+    def declare(self, metric: Metric, counter: bool) -> None:
+        """A metric was declared as a counter when it was made, or was not."""
+        if counter:
+            self._counters.add(metric)
+        else:
+            self._counters.discard(metric)
 
     def own(self, metric: Metric) -> dict[str, Any]:
         """What was chosen for a metric alone (a copy)."""
@@ -52,15 +65,20 @@ class Watching:
 
     def settings(self, metric: Metric) -> Settings:
         """What a metric is watched with."""
-        return self._rules.choose(metric, self._own.get(metric)).settings
+        return self.choose(metric, self._own.get(metric)).settings
 
     def restored(
-        self, metric: Metric, own: Mapping[str, Any] | None, standing: Standing
+        self,
+        metric: Metric,
+        own: Mapping[str, Any] | None,
+        standing: Standing,
+        counter: bool = False,
     ) -> Standing:
         """How a stored metric stands under the rules of this start; it counts from now on.
 
         Feed the oldest metric first: where a rule says how many, the first ones are monitored.
         """
+        self.declare(metric, counter)
         choice = self._remember(metric, dict(own or {}))
         monitored = standing.status is not Status.UNMONITORED
         if monitored and self._has_room(choice):
@@ -88,6 +106,7 @@ class Watching:
         self._count_in(metric, before, -1)
         if after.reason == Why.DELETED:
             self._own.pop(metric, None)
+            self._counters.discard(metric)
             return
         if own is not None:
             self._own[metric] = dict(own)
@@ -101,18 +120,18 @@ class Watching:
     def _remember(self, metric: Metric, own: dict[str, Any]) -> Choice:
         """A stored metric's own choice, as far as it can still be used."""
         try:
-            choice = self._rules.choose(metric, own)
+            choice = self.choose(metric, own)
         except ConfigurationError as error:
             _log.error("settings_dropped", metric=str(metric), reason=str(error))
             own = {key: value for key, value in own.items() if key == "monitor"}
-            choice = self._rules.choose(metric, own)
+            choice = self.choose(metric, own)
         if own:
             self._own[metric] = own
         return choice
 
     def _begun(self, choice: Choice) -> Standing:
         if self._has_room(choice):
-            return Standing(Status.WARMING_UP)
+            return BEGUN
         full = choice.monitor and choice.rule is not None
         return Standing(
             Status.UNMONITORED, _reason(choice, full), _told(choice.rule) if full else None

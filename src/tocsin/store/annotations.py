@@ -35,18 +35,36 @@ class Annotations:
         after: int = 0,
         limit: int = 1_000,
     ) -> Sequence[Row]:
-        """Those that touch ``start`` … ``end``, by id, with an id above ``after``."""
+        """Those that touch ``start`` … ``end``, by id, with an id above ``after``.
+
+        Marks that were taken back are not among them.
+        """
         c = schema.annotation.c
         query = select(schema.annotation).where(c.metric == metric, c.id > after)
+        query = query.where(c.until_seq.is_(None))
         if start is not None:
             query = query.where(c.end >= start)
         if end is not None:
             query = query.where(c.start < end)
         return self._all(query.order_by(c.id).limit(limit))
 
+    def acting(self, metric: int | None = None) -> Sequence[Row]:
+        """Marks of a metric, or of all, by id; also those that were taken back.
+
+        Samples from before that may still wait to be scored.
+        """
+        c = schema.annotation.c
+        query = select(schema.annotation).where(c.signature.is_not(None))
+        if metric is not None:
+            query = query.where(c.metric == metric)
+        return self._all(query.order_by(c.id))
+
     def get(self, annotation: int) -> Row | None:
-        """One, or None."""
-        found = self._all(select(schema.annotation).where(schema.annotation.c.id == annotation))
+        """One, or None; a mark that was taken back is gone."""
+        c = schema.annotation.c
+        found = self._all(
+            select(schema.annotation).where(c.id == annotation, c.until_seq.is_(None))
+        )
         return found[0] if found else None
 
     def add(self, **columns: Any) -> int:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.result import NUMBERS
 from tocsin.store import schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Executable
 
-__all__ = ["RESULTS", "UNSCORED", "Bulk", "PositionColumns", "SampleColumns", "bulk_of"]
+__all__ = ["COLUMNS", "RESULTS", "UNSCORED", "Bulk", "PositionColumns", "SampleColumns", "bulk_of"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: The columns of `sample` that hold results, in the table's order, without ``event``.
-RESULTS: Final = (
-    "raw_score",
-    "likelihood",
-    "anomaly_score",
-    "alert_score",
-    "expected",
-    "lower",
-    "upper",
-)
+#: The columns of `sample` that hold results, without ``event``.
+RESULTS: Final = NUMBERS
+#: All columns of `sample`, in the order in which rows are written.
+COLUMNS: Final = ("metric", "seq", "timestamp", "value", *RESULTS, "event")
 #: In ``scored["event"]``: stored without being scored or learnt; NULL in the database.
 UNSCORED: Final = -1
 
@@ -79,6 +75,10 @@ class Bulk(Protocol):
     def forget_partitions(self) -> None:
         """What `prepare` made may be gone."""
 
+    def new_metrics(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add new rows of `metric`, which all have the same columns."""
+        ...
+
     def insert(self, connection: Connection, samples: SampleColumns) -> None:
         """Add new rows of `sample`. Cost: O(rows)."""
 
@@ -103,9 +103,4 @@ def bulk_of(engine: Engine) -> Bulk:
     return SqliteBulk()
 
 
-def _check_order() -> None:
-    names = [column.name for column in schema.sample.c]
-    assert names == ["metric", "seq", "timestamp", "value", *RESULTS, "event"]
-
-
-_check_order()
+assert {column.name for column in schema.sample.c} == set(COLUMNS)

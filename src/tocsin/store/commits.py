@@ -101,7 +101,8 @@ class Writer:
     def _commit(self, connection: Connection, what: Commit, again: bool) -> None:
         if again and connection.execute(_DONE, {"_id": what.position}).scalar() is not None:
             return
-        _execute(connection, schema.metric.insert(), what.metrics)
+        if what.metrics:
+            self._bulk.new_metrics(connection, [_storable(row) for row in what.metrics])
         if what.samples:
             self._bulk.insert(connection, what.samples)
         if what.scored:
@@ -241,7 +242,10 @@ def _storable(row: Row) -> Row:
 
     Such a text (a model's error, say) must not keep everything else from being stored.
     """
-    return {key: _text(it) if isinstance(it, str) else it for key, it in row.items()}
+    for it in row.values():
+        if isinstance(it, str) and not (it.isascii() and "\0" not in it):
+            return {key: _text(it) if isinstance(it, str) else it for key, it in row.items()}
+    return row
 
 
 def _text(told: str) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from tocsin.errors import MissingExtraError, StartError, StoreError
 from tocsin.samples import SECOND_NS
 from tocsin.store import schema
-from tocsin.store.bulk import RESULTS, UNSCORED, PositionColumns, SampleColumns
+from tocsin.store.bulk import COLUMNS, RESULTS, UNSCORED, PositionColumns, SampleColumns
 
 try:
     import psycopg
@@ -273,6 +273,10 @@ class PostgresBulk:
         self._made.clear()
         self._tried.clear()
 
+    def new_metrics(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add new rows of `metric`."""
+        connection.execute(schema.metric.insert(), rows)
+
     def insert(self, connection: Connection, samples: SampleColumns) -> None:
         """Add new rows of `sample`."""
         keys = [_ints(samples.metric), _ints(samples.seq), _ints(samples.timestamp)]
@@ -311,7 +315,7 @@ class PostgresBulk:
         return postgresql.insert(table)
 
 
-_NAMES: Final = ", ".join(column.name for column in schema.sample.c)
+_NAMES: Final = ", ".join(COLUMNS)
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
 # Temporary tables live as long as the connection and are emptied by every commit.
 _RESCORED: Final = (

@@ -76,9 +76,9 @@ class Reader:
         with told_as_store_error(), self._engine.connect() as connection:
             query = select(schema.sample).where(c.metric == metric).limit(limit)
             if start is not None:
-                query = query.where(c.seq >= _seq_at(connection, metric, start))
+                query = query.where(c.seq >= seq_at(connection, metric, start))
             if end is not None:
-                query = query.where(c.seq < _seq_at(connection, metric, end))
+                query = query.where(c.seq < seq_at(connection, metric, end))
             if after is not None:
                 query = query.where(c.seq < after if order == "desc" else c.seq > after)
             query = query.order_by(c.seq.desc() if order == "desc" else c.seq)
@@ -94,13 +94,13 @@ class Reader:
             newest = _by_time(connection.execute(_NEWEST, {"metric": metric}))
             if newest and min(newest) <= times[0]:
                 return newest
-            low = _seq_at(connection, metric, times[0])
-            high = _seq_at(connection, metric, times[-1] + 1)
+            low = seq_at(connection, metric, times[0])
+            high = seq_at(connection, metric, times[-1] + 1)
             if high - low <= max(_DENSE, 4 * len(times)):
                 return _between(connection, metric, low, high)
             found: dict[int, float] = {}
             for time in times:
-                at = _seq_at(connection, metric, time)
+                at = seq_at(connection, metric, time)
                 found |= _between(connection, metric, at, at + 1)
             return found
 
@@ -135,6 +135,12 @@ class Reader:
             query = query.where(tuple_(c.start, c.id) < tuple_(*before))
         return self._all(query)
 
+    def event(self, metric: int, event: int) -> Row | None:
+        """One event of a metric, or None."""
+        c = schema.event.c
+        found = self._all(select(schema.event).where(c.id == event, c.metric == metric))
+        return found[0] if found else None
+
     def _all(self, query: Select[Any]) -> Sequence[Row]:
         with told_as_store_error(), self._engine.connect() as connection:
             return connection.execute(query).mappings().all()
@@ -147,7 +153,7 @@ def _pattern(match: str) -> str:
     return f"%{escaped}%"
 
 
-def _seq_at(connection: Connection, metric: int, time: int) -> int:
+def seq_at(connection: Connection, metric: int, time: int) -> int:
     """The seq of the first sample not before ``time`` (one past the last when there is none).
 
     Times rise with seq and seqs have no gaps, so this is a bisection over the primary key.

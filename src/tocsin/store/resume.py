@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,8 +23,9 @@ from sqlalchemy import (
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
+from tocsin.store.queries import seq_at
 
-__all__ = ["REPLAYED", "Resume", "State"]
+__all__ = ["REPLAYED", "Begun", "Resume", "State"]
 
 Ints = NDArray[np.int64]
 
@@ -42,6 +44,18 @@ class State(NamedTuple):
     seq: int
     settings_hash: str
     state: bytes
+
+
+class Begun(NamedTuple):
+    """What the samples of an open event say."""
+
+    #: What was expected at its first; not-a-number: not known.
+    expected: float
+    #: Its anomaly score, and the samples since the last anomalous one.
+    score: float
+    quiet: int
+    #: Values from its peak on.
+    since_peak: Sequence[float]
 
 
 class Resume:
@@ -137,6 +151,30 @@ class Resume:
     def open_events(self) -> Sequence[Mapping[Any, Any]]:
         """Events that are not over."""
         return self._all(select(schema.event).where(schema.event.c.open))
+
+    def begun(self, event: Mapping[str, Any], most: int) -> Begun:
+        """What the samples of an open event say; ``most``: how many from its peak on.
+
+        ``event``: a row of `event`. Cost: O(log samples + most).
+        """
+        metric, c = event["metric"], schema.sample.c
+        mine = c.metric == metric
+        with told_as_store_error(), self._engine.connect() as connection:
+            start = seq_at(connection, metric, event["start"])
+            first = select(c.expected, c.anomaly_score).where(mine, c.seq == start)
+            told = connection.execute(first).one_or_none() or (None, None)
+            peak = seq_at(connection, metric, event["peak"])
+            since = (
+                select(func.coalesce(c.rate, c.value))
+                .where(mine, c.seq >= peak, c.event > 0)
+                .order_by(c.seq)
+            )
+            values = connection.execute(since.limit(most)).scalars().all()
+            end = seq_at(connection, metric, event["end"])
+            after = select(func.count()).where(mine, c.seq > end, c.event > 0)
+            quiet = connection.execute(after).scalar_one()
+        expected, score = (math.nan if number is None else number for number in told)
+        return Begun(expected, score, quiet, values)
 
     def held(self) -> Sequence[Mapping[Any, Any]]:
         """Samples that wait in the reorder window, by metric and time."""

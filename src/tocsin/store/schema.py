@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 __all__ = [
@@ -76,6 +77,8 @@ metric = Table(
     Column("anomaly_score", Double),
     Column("created", BigInteger, nullable=False),
     Column("deleted", BigInteger),
+    # Whether its first sender declared it to be a monotonic counter.
+    Column("counter", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("name", "labels", "generation"),
 )
 
@@ -98,6 +101,8 @@ sample = Table(
     Column("upper", Double),
     # Code of the event state; NULL: stored without being scored or learnt; -2: see `WAITING`.
     Column("event", SmallInteger),
+    # Of a counter: its rate per second, which was watched.
+    Column("rate", Double),
     sqlite_with_rowid=False,
 )
 
@@ -166,6 +171,14 @@ event = Table(
     Column("anomaly_score", Double),
     Column("likelihood", Double),
     Column("samples", BigInteger, nullable=False),
+    # What it is and why, in words, and what each view found (JSON: name to evidence).
+    Column("pattern", Text),
+    Column("why", Text),
+    Column("views", Text),
+    # Why nobody is alarmed; NULL: somebody is.
+    Column("muted", Text),
+    # The mark that it was told for; NULL: it needed none.
+    Column("because", Text),
     Index("event_start", "start", "id"),
     Index("event_metric_start", "metric", "start"),
 )
@@ -184,6 +197,11 @@ annotation = Table(
     Column("text", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
+    # A label that acts, on the metric's samples after ``since_seq`` up to ``until_seq`` (NULL: it
+    # was not taken back): what events it is about, as JSON.
+    Column("signature", Text),
+    Column("since_seq", BigInteger),
+    Column("until_seq", BigInteger),
     Index("annotation_metric_start", "metric", "start"),
 )
 

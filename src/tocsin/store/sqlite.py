@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 
 from tocsin.errors import ConfigurationError, StartError
 from tocsin.store import schema
-from tocsin.store.bulk import RESULTS, UNSCORED, PositionColumns, SampleColumns
+from tocsin.store.bulk import COLUMNS, RESULTS, UNSCORED, PositionColumns, SampleColumns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -81,6 +81,12 @@ class SqliteBulk:
     def forget_partitions(self) -> None:
         """There are none."""
 
+    def new_metrics(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add new rows of `metric`."""
+        names = ", ".join(rows[0])
+        insert = f"INSERT INTO metric ({names}) VALUES ({', '.join('?' * len(rows[0]))})"
+        connection.exec_driver_sql(insert, [tuple(row.values()) for row in rows])
+
     def insert(self, connection: Connection, samples: SampleColumns) -> None:
         """Add new rows of `sample`."""
         keys = (samples.metric, samples.seq, samples.timestamp, samples.value)
@@ -113,7 +119,9 @@ def _results(samples: SampleColumns) -> list[list[Any]]:
 
 
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
-_INSERT: Final = f"INSERT INTO sample VALUES ({', '.join('?' * 12)})"
+_INSERT: Final = (
+    f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+)
 _RESCORE: Final = (
     f"UPDATE sample SET {', '.join(f'{name} = ?' for name in (*RESULTS, 'event'))} "
     "WHERE metric = ? AND seq = ?"
