@@ -29,11 +29,13 @@ def test_there_are_enough_kinds() -> None:
 
 
 def test_the_default_model_keeps_what_it_states() -> None:
-    for row in run_calibration("tocsin", 30_000, 1):
-        # More alarms than stated is the failure; fewer happens on discrete values.
-        assert row.ratios[1] < 2, row
-        assert row.ratios[2] < 3, row
-        assert row.loudest < 3, row
+    rows = list(run_calibration("tocsin", 30_000, 1))
+    # More alarms than stated is the failure; fewer happens on discrete values.
+    assert all(row.ratios[1] < 2 for row in rows)
+    middle = np.median([row.ratios for row in rows], axis=0)
+    assert middle[2] < 2
+    # Where rare scores come in clusters or heavy tails, more is told: docs/calibration.md.
+    assert middle[3] < 4
 
 
 def test_the_likelihood_keeps_what_it_states() -> None:

@@ -6,9 +6,9 @@ Tocsin's models, its ablations, trivial baselines and public peers all go throug
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from tocsin.bench.baselines import told_once
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import EVENT_CODES, EventState
 from tocsin.detect.settings import Settings
+
+if TYPE_CHECKING:
+    from tocsin.bench.branches import Tail
 
 __all__ = [
     "Judge",
@@ -77,6 +80,37 @@ class TocsinJudge:
         fleet = Fleet(replace(self.settings, timezone=timezone), 1)
         scored = fleet.update(np.zeros(len(values), dtype=np.int64), timestamps, values)
         return _judged(scored, fleet.row_bytes)
+
+    def branch(
+        self, timestamps: Ints, values: Floats, timezone: str, tails: Sequence[Tail]
+    ) -> tuple[Bools, list[Bools]]:
+        """Alarms of a series, and of every tail: see `tocsin.bench.branches.alarms_of`."""
+        settings = replace(self.settings, timezone=timezone)
+        fleet = Fleet(settings, 1)
+        whole = np.zeros(len(values), dtype=np.bool_)
+        told: dict[int, Bools] = {}
+        at = 0
+        for row in (*sorted({tail.row for tail in tails}), len(values)):
+            whole[at:row] = _update(fleet, [(timestamps[at:row], values[at:row])])[0]
+            at = row
+            mine = [k for k, tail in enumerate(tails) if tail.row == row]
+            if mine:
+                others = Fleet(settings, len(mine))
+                others.put(np.arange(len(mine)), fleet.take(np.zeros(len(mine), dtype=np.int64)))
+                pieces = [(tails[k].timestamps, tails[k].values) for k in mine]
+                told |= zip(mine, _update(others, pieces), strict=True)
+        return whole, [told[k] for k in range(len(tails))]
+
+
+def _update(fleet: Fleet, pieces: Sequence[tuple[Ints, Floats]]) -> list[Bools]:
+    """Alarms of each metric's next samples."""
+    lengths = [len(values) for _, values in pieces]
+    scored = fleet.update(
+        np.repeat(np.arange(len(pieces)), lengths),
+        np.concatenate([times for times, _ in pieces]),
+        np.concatenate([values for _, values in pieces]),
+    )
+    return np.split(np.asarray(scored["event"] == _START), np.cumsum(lengths)[:-1])
 
 
 def _judged(scored: NDArray[np.void], state_bytes: int | None) -> Judged:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from tocsin.errors import StartError
+from tocsin.store import schema
 from tocsin.store.database import open_database
 
 __all__ = ["Counter", "counted", "kind_of", "new_database", "plain_insert"]
@@ -102,7 +103,7 @@ def plain_insert(source: str, server: str | None, folder: Path) -> tuple[int, fl
 
 def _sqlite(read: Database, write: Database) -> tuple[int, float]:
     count, seconds = 0, 0.0
-    insert = f"INSERT INTO sample VALUES ({', '.join('?' * 12)})"
+    insert = f"INSERT INTO sample VALUES ({', '.join('?' * len(schema.sample.c))})"
     raw = write.raw_connection()
     with read.connect() as connection:
         for start, end in _spans(connection):

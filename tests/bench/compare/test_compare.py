@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from tests.bench.labelled.test_run import AT, write_series
 from tocsin.bench.compare.peers import PEERS, Peer, seasonal_naive
-from tocsin.bench.compare.run import compare, is_installed
+from tocsin.bench.compare.run import Line, Options, compare, is_installed
+from tocsin.bench.compare.scores import Known, key_of, score_all
 from tocsin.bench.judges import TocsinJudge
 from tocsin.bench.labelled.corpus import load_data_sets
 from tocsin.bench.nab.corpus import Corpus, NabFile
 from tocsin.cli.main import main
+from tocsin.errors import OutputError
 
 MINUTE = 60_000_000_000
 #: Slow ones are judged on few rows, or by their users.
@@ -72,7 +74,8 @@ def test_a_slow_peer_scores_every_row(name: str) -> None:
 def test_a_value_of_yesterday_is_not_of_tomorrow() -> None:
     times = np.arange(300, dtype=np.int64) * MINUTE * 30
     values = np.sin(2 * np.pi * np.arange(300) / 48) + np.arange(300) // 48 * 0.1
-    score, _ = seasonal_naive(times, values)
+    score, size = seasonal_naive(times, values)
+    assert size == 48 * 16
     assert np.all(score[: 48 + 10] == 0.0)
     assert score[100:] == pytest.approx(1.0)
     values[200] += 5.0
@@ -82,23 +85,40 @@ def test_a_value_of_yesterday_is_not_of_tomorrow() -> None:
     assert changed[248] > 5.0
 
 
-def test_every_peer_has_two_lines_and_is_asked_once(data: Path) -> None:
-    asked = []
+class Counting:
+    """A peer that counts what it is asked; it fails where values are above its limit."""
+
+    def __init__(self, limit: float = np.inf) -> None:
+        self.asked: list[int] = []
+        self._limit = limit
+        self.peer = Peer("simple", "", self.score, threshold=10.0)
 
     def score(
-        times: NDArray[np.int64], values: NDArray[np.float64]
+        self, times: NDArray[np.int64], values: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], int | None]:
-        asked.append(len(values))
+        self.asked.append(len(values))
+        if values.max() > self._limit:
+            raise ArithmeticError("too much")
         return np.abs(values - np.median(values[:50])), 800
 
+    @property
+    def whole(self) -> list[int]:
+        """Lengths of the series that it was asked for; the rest are warm-ups."""
+        return [n for n in self.asked if n > 200]
+
+
+def corpus() -> Corpus:
     times, values = stream(1000, jump=600)
-    corpus = Corpus((NabFile("x/y.csv", times, values, ((590, 640),)),))
-    peer = Peer("simple", "", score, threshold=10.0)
-    ours, own, through = compare(TocsinJudge(), [peer], corpus, load_data_sets(data))
+    return Corpus((NabFile("x/y.csv", times, values, ((590, 640),)),))
+
+
+def test_every_peer_has_two_lines_and_is_asked_once(data: Path) -> None:
+    counting = Counting()
+    lines = compare(TocsinJudge(), [counting.peer], corpus(), load_data_sets(data))
+    ours, own, through = lines
     assert [ours.detector, own.detector] == ["tocsin", "simple"]
     assert through.detector == "simple, our likelihood"
-    # Three series and a file, each once whole; the rest are warm-ups.
-    assert sorted(n for n in asked if n > 200) == [699, 699, 699, 1000]
+    assert sorted(counting.whole) == [699, 699, 699, 1000]
     assert own.state_bytes == 800
     assert through.state_bytes is not None
     assert through.state_bytes > 800
@@ -108,7 +128,89 @@ def test_every_peer_has_two_lines_and_is_asked_once(data: Path) -> None:
     assert own.reports[0].default.recall == 1.0
     assert through.reports[0].best.recall == 1.0
     assert through.us_per_sample > own.us_per_sample
+    assert (own.scored, own.wanted, ours.scored, ours.wanted) == (4, 4, 4, 4)
     assert json.loads(json.dumps(through.as_dict()))["nab"]["detector"] == through.detector
+
+
+def figures(line: Line) -> object:
+    assert line.nab is not None
+    return line.nab.scores, [(one.ranking, one.best, one.default) for one in line.reports]
+
+
+def test_kept_scores_are_not_computed_again(data: Path, tmp_path: Path) -> None:
+    options, sets = Options(scores_out=tmp_path / "kept"), load_data_sets(data)
+    once, again = Counting(), Counting()
+    first = list(compare(TocsinJudge(), [once.peer], corpus(), sets, options))
+    second = list(compare(TocsinJudge(), [again.peer], corpus(), sets, options))
+    assert len(once.whole) == 4
+    assert again.asked == []
+    assert [figures(line) for line in first] == [figures(line) for line in second]
+    assert first[1].us_per_sample == second[1].us_per_sample
+    assert second[1].state_bytes == 800
+    # Another way to call it, a damaged file, another series: asked again.
+    other = Counting()
+    changed = Peer("simple", "", other.score, 10.0, revision=2)
+    list(compare(TocsinJudge(), [changed], corpus(), sets, options))
+    assert len(other.whole) == 4
+    file = sorted((tmp_path / "kept").rglob("*.npz"))[0]
+    file.write_bytes(file.read_bytes()[:100])
+    damaged = Counting()
+    list(compare(TocsinJudge(), [damaged.peer], corpus(), sets, options))
+    assert len(damaged.whole) == 1
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
+    series = [stream(300 + k) for k in range(4)]
+    first, said = Counting(), []
+
+    def interrupt(text: str) -> None:
+        said.append(text)
+        if len(said) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_all(first.peer, series, tmp_path, progress=interrupt)
+    assert "samples left, about 0 min to go" in said[1]
+    second = Counting()
+    known = score_all(second.peer, series, tmp_path)
+    assert (first.whole, second.whole) == ([300, 301], [302, 303])
+    assert all(known.has(*one) for one in series)
+
+
+def test_when_its_time_is_up_the_rest_is_left_out(data: Path, tmp_path: Path) -> None:
+    counting, sets = Counting(), load_data_sets(data)
+    series = [(one.timestamps, one.values) for one in sets[0].series]
+    score_all(counting.peer, series[:1], tmp_path)
+    options = Options(tmp_path, limit_s=0.0)
+    _, own, through = compare(TocsinJudge(), [counting.peer], corpus(), sets, options)
+    assert len(counting.whole) == 1
+    assert (own.scored, own.wanted) == (through.scored, through.wanted) == (1, 4)
+    assert own.nab is None
+    assert own.reports[0].series == 1
+    nothing = list(compare(TocsinJudge(), [counting.peer], corpus(), [], options))
+    assert (nothing[1].scored, nothing[1].nab, nothing[1].reports) == (0, None, ())
+
+
+def test_a_peer_that_fails_scores_nothing_and_it_is_told(tmp_path: Path) -> None:
+    counting = Counting(limit=30.0)
+    series = [stream(300), stream(400, jump=350)]
+    for known in (score_all(counting.peer, series, tmp_path) for _ in range(2)):
+        assert known.failures == ["ArithmeticError: too much"]
+        assert known.score(*series[1])[0].max() == 0.0
+        assert known.score(*series[0])[0].max() > 0.0
+
+
+def test_what_is_not_known_is_not_made_up() -> None:
+    times, values = stream(300)
+    with pytest.raises(KeyError, match="has not scored"):
+        Known(Counting().peer, {}).score(times, values)
+    assert key_of(times, values) != key_of(times + 1, values)
+
+
+def test_scores_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        score_all(Counting().peer, [stream(300)], tmp_path / "file")
 
 
 def test_a_score_without_threshold_has_no_default_events(data: Path) -> None:
@@ -122,15 +224,32 @@ def test_a_score_without_threshold_has_no_default_events(data: Path) -> None:
 def test_the_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = tmp_path / "figures.json"
     command = ["bench", "compare", "--data", str(data), "--peer", "last difference"]
-    assert main([*command, "--every", "2", "--json", str(told)]) == 0
+    command += ["--scores-out", str(tmp_path / "kept")]
+    assert main([*command, "--series", "1", "--json", str(told)]) == 0
     printed = capsys.readouterr().out
     assert "last difference, our likelihood" in printed
-    assert "one in 2 files" in printed
-    assert [one["labelled"][0]["series"] for one in json.loads(told.read_text())] == [2, 2, 2]
+    assert "1 of 3 series of toy" in printed
+    assert [one["labelled"][0]["series"] for one in json.loads(told.read_text())] == [1, 1, 1]
+    assert main([*command, "--limit", "1e-9"]) == 0
+    printed, said = capsys.readouterr()
+    assert "2 of 3 series" in printed
+    assert "1 of 3 series left out, its time was up" in " ".join(said.split())
     assert main(["bench", "compare"]) == 2
     assert "say what to judge on" in capsys.readouterr().err
     assert main([*command, "--peer", "nobody"]) == 2
     assert "must be one of krcf" in capsys.readouterr().err
+    assert main([*command, "--files", "0"]) == 2
+    assert main([*command, "--limit", "-1"]) == 2
+
+
+def test_a_peer_that_fails_is_marked(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PEERS, "simple", Counting(limit=0.0).peer)
+    assert main(["bench", "compare", "--data", str(data), "--peer", "simple"]) == 0
+    printed, said = capsys.readouterr()
+    assert "fails in 3" in printed
+    assert "scores nothing in 3 series: ArithmeticError: too much" in " ".join(said.split())
 
 
 def test_a_peer_that_is_not_installed_is_left_out(

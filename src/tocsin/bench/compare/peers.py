@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.bench.baselines import BASELINES
-from tocsin.bench.judges import Score, values_only
+from tocsin.bench.judges import Score
 
 __all__ = ["PEERS", "Peer"]
 
@@ -36,6 +36,8 @@ class Peer:
     score: Score
     #: Scores from which it alarms, as documented; None: it says nothing about that.
     threshold: float | None = None
+    #: Raised with every change of how it is called here: scores that were kept are not used then.
+    revision: int = 1
 
 
 def _size(model: object) -> int | None:
@@ -130,7 +132,14 @@ _PROBATION: Final = 750
 
 def _knn_cad(times: Ints, values: Floats) -> tuple[Floats, int | None]:
     detector: Any = import_module("pysad.models").KNNCAD(_PROBATION)
-    return _each(values, lambda value: float(detector.fit_score_partial(value))), _size(detector)
+
+    def step(value: float) -> float:
+        try:
+            return float(detector.fit_score_partial(np.array([value])))
+        except np.linalg.LinAlgError:  # what it remembers does not span its space: mostly constant
+            return 0.0
+
+    return _each(values, step), _size(detector)
 
 
 def _wald(times: Ints, values: Floats) -> tuple[Floats, int | None]:
@@ -173,7 +182,7 @@ def _finite(score: Floats) -> Floats:
 def seasonal_naive(times: Ints, values: Floats) -> tuple[Floats, int | None]:
     """|x - the newest value that is at least a day old| over the mean of such differences so far.
 
-    0 for the first day and ten rows.
+    0 for the first day and ten rows. Its state: a day of samples.
     """
     before = np.searchsorted(times, times - _DAY_NS, side="right") - 1
     known = before >= 0
@@ -181,7 +190,21 @@ def seasonal_naive(times: Ints, values: Floats) -> tuple[Floats, int | None]:
     count = np.maximum(np.cumsum(known) - 1, 0)
     mean = np.concatenate([[0.0], np.cumsum(step)[:-1]]) / np.maximum(count, 1)
     score = np.divide(step, mean, out=np.zeros_like(step), where=(mean > 0) & (count >= 10))
-    return score, None
+    within = np.arange(len(times)) - before
+    return score, 16 * int(within[known].max(initial=0))
+
+
+#: Values that a trivial baseline has to remember of so many rows, 8 bytes each.
+_REMEMBERED: Final[dict[str, Callable[[int], int]]] = {
+    "rolling z-score": lambda rows: min(rows, 288),
+    "value novelty": lambda rows: rows,
+    "last difference": lambda rows: 3,
+}
+
+
+def _baseline(name: str) -> Score:
+    """A trivial baseline with the bytes that it would need."""
+    return lambda times, values: (BASELINES[name](values), 8 * _REMEMBERED[name](len(values)))
 
 
 #: Name -> peer; the trivial ones last.
@@ -195,7 +218,7 @@ PEERS: Final[dict[str, Peer]] = {
         Peer("PySAD KNN-CAD", "pysad", _knn_cad, 0.9965),
         Peer("timemachines wald", "timemachines", _wald, 4.0),
         Peer("tsanomaly", "tsanomaly", _tsanomaly),
-        *(Peer(name, "", values_only(score)) for name, score in BASELINES.items()),
-        Peer("seasonal naive", "", seasonal_naive),
+        *(Peer(name, "", _baseline(name), revision=2) for name in BASELINES),
+        Peer("seasonal naive", "", seasonal_naive, revision=2),
     )
 }

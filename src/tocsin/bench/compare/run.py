@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Final
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.bench.compare.peers import Peer
+from tocsin.bench.compare.scores import Known, score_all
 from tocsin.bench.judges import Judge, Judged, Score, Stopwatch, through_our_likelihood
 from tocsin.bench.labelled.corpus import DataSet
 from tocsin.bench.labelled.run import Report, judge_data_set
@@ -20,25 +21,40 @@ from tocsin.bench.nab.corpus import Corpus
 from tocsin.bench.nab.run import Row, row_of
 from tocsin.bench.nab.scoring import false_episodes, windows_hit
 
-__all__ = ["Line", "compare", "is_installed"]
+__all__ = ["Line", "Options", "compare", "is_installed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
 
-#: Rows that a peer scores first, unmeasured: it imports and compiles what it needs.
-_WARM_UP: Final = 200
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How peers are run."""
+
+    #: A folder in which their scores are kept.
+    scores_out: Path | None = None
+    #: Seconds per peer after which no further series is begun.
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One detector's figures on everything."""
+    """One detector's figures on everything that it has scored."""
 
     detector: str
     nab: Row | None
+    #: One per data set of which it has scored a series.
     reports: tuple[Report, ...]
     us_per_sample: float
     state_bytes: int | None
+    #: Series scored, and series there were.
+    scored: int
+    wanted: int
+    #: Why it scored nothing in some of them.
+    failures: tuple[str, ...] = ()
+    #: Processor time of the detector's scores alone; None: not measured apart.
+    seconds: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -48,6 +64,10 @@ class Line:
             "labelled": [report.as_dict() for report in self.reports],
             "us_per_sample": self.us_per_sample,
             "state_bytes": self.state_bytes,
+            "scored": self.scored,
+            "wanted": self.wanted,
+            "failures": list(self.failures),
+            "seconds": self.seconds,
         }
 
 
@@ -61,22 +81,61 @@ def compare(
     peers: Sequence[Peer],
     corpus: Corpus | None,
     sets: Sequence[DataSet],
+    options: Options | None = None,
     progress: Progress = lambda _: None,
 ) -> Iterator[Line]:
     """A line for ours, and two for each peer: by its own scores, and through our likelihood.
 
-    Cost: every peer scores every series once.
+    What a peer has not scored for want of time is left out of its lines.
+    Cost: every peer scores every series once, or never if its scores are kept.
     """
-    yield _line(ours, corpus, sets, progress)
+    series = _in_turn(corpus, sets)
+    yield _line(ours, corpus, sets, len(series), progress)
+    chosen = options or Options()
     for peer in peers:
-        remembered = _Remembered(peer.score)
-        own = _line(_Own(peer.name, remembered, peer.threshold), corpus, sets, progress)
-        judge = through_our_likelihood(f"{peer.name}, our likelihood", remembered)
-        through = _line(judge, corpus, sets, progress)
-        cost = remembered.us_per_sample
-        yield Line(own.detector, own.nab, own.reports, cost, own.state_bytes)
-        whole = cost + through.us_per_sample
-        yield Line(through.detector, through.nab, through.reports, whole, through.state_bytes)
+        known = score_all(peer, series, chosen.scores_out, chosen.limit_s, progress)
+        yield from _lines(known, corpus, sets, len(series), progress)
+
+
+def _in_turn(corpus: Corpus | None, sets: Sequence[DataSet]) -> list[tuple[Ints, Floats]]:
+    """Series of all sets in turn, so that a time limit leaves some of each."""
+    groups = [[(one.timestamps, one.values) for one in data.series] for data in sets]
+    if corpus is not None:
+        groups.append([(file.timestamps, file.values) for file in corpus.files])
+    return [one for several in zip_longest(*groups) for one in several if one is not None]
+
+
+def _lines(
+    known: Known, corpus: Corpus | None, sets: Sequence[DataSet], wanted: int, progress: Progress
+) -> Iterator[Line]:
+    peer = known.peer
+    there = None if corpus is None else _scored_files(known, corpus)
+    some = [_scored_series(known, one) for one in sets]
+    own = _line(_Own(peer.name, known.score, peer.threshold), there, some, wanted, progress)
+    judge = through_our_likelihood(f"{peer.name}, our likelihood", known.score)
+    through = _line(judge, there, some, wanted, progress)
+    failures, cost = tuple(known.failures), known.us_per_sample
+    for line, us in ((own, cost), (through, cost + through.us_per_sample)):
+        yield Line(
+            line.detector,
+            line.nab,
+            line.reports,
+            us,
+            line.state_bytes,
+            line.scored,
+            wanted,
+            failures,
+            known.seconds,
+        )
+
+
+def _scored_files(known: Known, corpus: Corpus) -> Corpus:
+    return Corpus(tuple(one for one in corpus.files if known.has(one.timestamps, one.values)))
+
+
+def _scored_series(known: Known, data: DataSet) -> DataSet:
+    there = (one for one in data.series if known.has(one.timestamps, one.values))
+    return DataSet(data.name, tuple(there))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +152,21 @@ class _Own:
         return Judged(raw, raw, alarms, size)
 
 
-@dataclass(slots=True)
-class _Remembered:
-    """A score that is computed once per series: slow peers are judged twice."""
-
-    score: Score
-    known: dict[bytes, tuple[Floats, int | None]] = field(default_factory=dict)
-    spent: float = 0.0
-    rows: int = 0
-
-    def __call__(self, times: Ints, values: Floats) -> tuple[Floats, int | None]:
-        if not self.rows:
-            self.score(times[:_WARM_UP], values[:_WARM_UP])
-        key = blake2b(times.tobytes() + values.tobytes()).digest()
-        if key not in self.known:
-            begin = time.process_time()
-            self.known[key] = self.score(times, values)
-            self.spent += time.process_time() - begin
-            self.rows += len(values)
-        return self.known[key]
-
-    @property
-    def us_per_sample(self) -> float:
-        return self.spent / max(self.rows, 1) * 1e6
-
-
-def _line(judge: Judge, corpus: Corpus | None, sets: Sequence[DataSet], progress: Progress) -> Line:
-    reports = tuple(judge_data_set(judge, one, progress=progress) for one in sets)
-    nab = None if corpus is None else _nab_row(judge, corpus, progress)
+def _line(
+    judge: Judge,
+    corpus: Corpus | None,
+    sets: Sequence[DataSet],
+    wanted: int,
+    progress: Progress,
+) -> Line:
+    reports = tuple(judge_data_set(judge, one, progress=progress) for one in sets if one.series)
+    nab = _nab_row(judge, corpus, progress) if corpus is not None and corpus.files else None
     costs = [report.us_per_sample for report in reports]
     costs += [nab.us_per_sample] if nab is not None and nab.us_per_sample is not None else []
     sizes = [one.state_bytes for one in reports if one.state_bytes is not None]
-    return Line(judge.name, nab, reports, float(np.mean(costs)), max(sizes, default=None))
+    scored = sum(one.series for one in reports) + (len(corpus.files) if corpus is not None else 0)
+    us = float(np.mean(costs)) if costs else 0.0
+    return Line(judge.name, nab, reports, us, max(sizes, default=None), scored, wanted)
 
 
 def _nab_row(judge: Judge, corpus: Corpus, progress: Progress) -> Row:

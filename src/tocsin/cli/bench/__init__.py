@@ -14,10 +14,15 @@ _BENCHMARKS: Final = {
     "labelled": "Judge ranking, events and false alarms on series with labelled anomalies.",
     "injected": "Judge on anomalies of known kind and size, put into quiet backgrounds.",
     "compare": "Run public peers and trivial baselines through the very same code as ours.",
+    "ablation": "Measure the default model without each of its parts.",
+    "sensitivity": "Halve and double every number of the default model.",
     "traces": "Replay what HTM Engine's own likelihood returned.",
     "calibration": "Print stated against observed false-alarm rates on quiet streams.",
     "htm": "Measure what the HTM model costs as it grows older.",
+    "speed": "Measure what a sample costs, from one metric to a million.",
     "engine": "Measure the service from end to end.",
+    "serve": "Measure the service under the load of very many metrics.",
+    "decoders": "Measure every protocol's decoder beside a reference decoder.",
     "swapping": "Measure many HTM models within a memory budget.",
 }
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
-from tocsin.cli.bench.output import print_table, write_json
+from tocsin.cli.bench.output import print_table, saying, write_json
 from tocsin.detect.settings import LIKELIHOODS, MODELS, Settings
 from tocsin.errors import ConfigurationError
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tocsin.bench.injected.backgrounds import Background
+    from tocsin.bench.injected.goals import Goal, Reached
     from tocsin.bench.injected.run import Cell, Quiet, Still
 
 __all__ = ["injected"]
@@ -27,7 +27,8 @@ def injected(
     nab: Path | None = None,
     data: Path | None = None,
     seeds: int = 3,
-    harmless: int = 20,
+    places: int = 5,
+    harmless: int = 60,
     alone: bool = False,
     model: Annotated[str, Parameter(help=f"One of: {', '.join(MODELS)}.")] = Settings().model,
     likelihood: Annotated[
@@ -47,8 +48,10 @@ def injected(
         A folder of labelled data sets: so are unlabelled stretches of its series.
     seeds
         How many of each made background.
+    places
+        In how many places of every background each anomaly is tried; of trivial baselines in one.
     harmless
-        How many series of each kind of event that is no anomaly.
+        How many made series of each kind of event that is no anomaly.
     alone
         Only the model, without trivial baselines.
     model
@@ -59,11 +62,13 @@ def injected(
         Also write the figures to this file.
     """
     from tocsin.bench.baselines import BASELINES
-    from tocsin.bench.injected.run import run_harmless, run_kinds, run_quiet
+    from tocsin.bench.branches import Branching
+    from tocsin.bench.injected.goals import reached
+    from tocsin.bench.injected.run import run_harmless, run_harmless_on, run_kinds
     from tocsin.bench.judges import Judge, TocsinJudge, through_our_likelihood, values_only
 
-    if seeds < 1 or harmless < 1:
-        raise ConfigurationError("--seeds and --harmless must be at least 1")
+    if min(seeds, places, harmless) < 1:
+        raise ConfigurationError("--seeds, --places and --harmless must be at least 1")
     judges: list[Judge] = [
         TocsinJudge(f"tocsin ({model})", Settings(model=model, likelihood=likelihood))
     ]
@@ -71,19 +76,26 @@ def injected(
         judges += [
             through_our_likelihood(name, values_only(score)) for name, score in BASELINES.items()
         ]
-    cells, quiet, still = [], [], []
-    with Console(stderr=True).status("reading backgrounds") as status:
+    cells: list[Cell] = []
+    quiet: list[Quiet] = []
+    still: list[Still] = []
+    with saying("reading backgrounds") as say:
         backgrounds = list(_backgrounds(nab, data, seeds))
         for judge in judges:
-            cells += run_kinds(judge, backgrounds, progress=status.update)
-            quiet += list(run_quiet(judge, backgrounds))
-            still += list(run_harmless(judge, harmless, status.update))
+            # Others score all of a series for every anomaly in it.
+            often = places if isinstance(judge, Branching) else 1
+            found, own = run_kinds(judge, backgrounds, places=often, progress=say)
+            cells, quiet = cells + found, quiet + own
+            still += run_harmless(judge, harmless, say)
+            still += run_harmless_on(judge, backgrounds, say)
+    goals = reached(cells, still)
     print_table(_found_table(cells, quiet), _WIDTH)
-    print_table(_harmless_table(still))
+    print_table(_harmless_table(still), _WIDTH)
+    print_table(_goals_table(goals), _WIDTH)
     if json_file:
-        figures = [cell.as_dict() for cell in cells]
-        figures += [one.as_dict() for one in quiet]
-        write_json(json_file, figures + [one.as_dict() for one in still])
+        figures = [cell.as_dict() for cell in cells] + [one.as_dict() for one in quiet]
+        figures += [one.as_dict() for one in still] + [one.as_dict() for one in goals]
+        write_json(json_file, figures)
 
 
 def _backgrounds(nab: Path | None, data: Path | None, seeds: int) -> Iterator[Background]:
@@ -97,16 +109,16 @@ def _backgrounds(nab: Path | None, data: Path | None, seeds: int) -> Iterator[Ba
         yield from from_labelled(data)
 
 
-#: This table is wider than others.
+#: These tables are wider than others.
 _WIDTH = 160
 
 
 def _found_table(cells: list[Cell], quiet: list[Quiet]) -> Table:
     table = Table(
-        title="Injected anomalies: share found, median delay in rows",
-        caption="sigma: robust standard deviation of the background's values;\n"
-        "spiky: real, and 6 sigma are not rare in it; silence can only\n"
-        "be told when samples come again; last line: without any anomaly",
+        title="Injected anomalies: share found, median delay in rows, how many were tried",
+        caption="sigma: robust standard deviation of the background's values; usual: made and\n"
+        "real backgrounds that do the like by themselves; silence can only be told\n"
+        "when samples come again; last line: without any anomaly",
     )
     columns = list(dict.fromkeys((cell.judge, cell.origin) for cell in cells))
     for head in ("kind", "size"):
@@ -119,7 +131,7 @@ def _found_table(cells: list[Cell], quiet: list[Quiet]) -> Table:
         table.add_row(kind, f"{size:g} {unit}", *row)
     rates = {(one.judge, one.origin): f"{one.per_week:.2f}" for one in quiet}
     table.add_section()
-    table.add_row("false alarms", "a week", *(rates[column] for column in columns))
+    table.add_row("false alarms", "a week", *(rates.get(column, "") for column in columns))
     return table
 
 
@@ -127,16 +139,57 @@ def _cell(cell: Cell | None) -> str:
     if cell is None:
         return ""
     delay = cell.median_delay
-    return f"{cell.share:.0%}" + ("" if delay is None else f", {delay:g}")
+    late = "" if delay is None else f"{delay:g}"
+    return f"{cell.share:.0%} {late:>5} {cell.tried:>4}"
 
 
 def _harmless_table(still: list[Still]) -> Table:
-    table = Table(title="No anomalies: alarms per 20 series")
+    table = Table(
+        title="No anomalies: alarms per 20 series",
+        caption="with it, and in the same rows of the same series without it",
+    )
     table.add_column("what happens", no_wrap=True)
-    judges = list(dict.fromkeys(one.judge for one in still))
-    for judge in judges:
-        table.add_column(judge, justify="right", no_wrap=True)
-    alarms = {(one.kind, one.judge): 20 * one.alarms / one.series for one in still}
+    columns = list(dict.fromkeys((one.judge, one.origin) for one in still))
+    for judge, origin in columns:
+        table.add_column(f"{judge}\n{origin}", justify="right", no_wrap=True)
+    found = {(one.kind, one.judge, one.origin): one for one in still}
     for kind in dict.fromkeys(one.kind for one in still):
-        table.add_row(kind, *(f"{alarms[kind, judge]:g}" for judge in judges))
+        cells = (found.get((kind, *column)) for column in columns)
+        table.add_row(kind, *("" if one is None else _per_20(one) for one in cells))
     return table
+
+
+def _per_20(still: Still) -> str:
+    return f"{still.per_20(still.alarms):.1f} with, {still.per_20(still.without):.1f} without"
+
+
+def _goals_table(goals: list[Reached]) -> Table:
+    table = Table(
+        title="What must be reached",
+        caption="share found of what is not usual; alarms per 20 series that are more than without",
+    )
+    table.add_column("goal", no_wrap=True)
+    columns = list(dict.fromkeys((one.judge, one.origin) for one in goals))
+    for head in ("must", "moonshot"):
+        table.add_column(head, justify="right")
+    for judge, origin in columns:
+        table.add_column(f"{judge}\n{origin}", justify="right", no_wrap=True)
+    found = {(one.goal, one.judge, one.origin): one for one in goals}
+    for goal in dict.fromkeys(one.goal for one in goals):
+        cells = (found.get((goal, *column)) for column in columns)
+        shown = ("" if one is None else _reached(one) for one in cells)
+        table.add_row(goal.name, _limit(goal, goal.must), _limit(goal, goal.moonshot), *shown)
+    return table
+
+
+def _limit(goal: Goal, value: float) -> str:
+    from tocsin.bench.injected.goals import FOUND
+
+    return f"≥ {value:.0%}" if goal in FOUND else f"≤ {value:g}"
+
+
+def _reached(one: Reached) -> str:
+    from tocsin.bench.injected.goals import FOUND
+
+    told = f"{one.value:.1%}" if one.goal in FOUND else f"{one.value:+.1f}"
+    return f"{told} of {one.tried}" + ("" if one.ok else " ✗")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +14,33 @@ from rich.table import Table
 
 from tocsin.errors import OutputError
 
-__all__ = ["print_table", "write_json"]
+__all__ = ["print_table", "saying", "write_json"]
 
 #: A table that goes to a file or a pipe is as wide as it needs to be.
 _PIPED_WIDTH: Final = 140
+
+
+#: Where progress is no live line: seconds between two lines of it.
+_BETWEEN_LINES: Final = 10.0
+
+
+@contextmanager
+def saying(first: str, errors: Console | None = None) -> Iterator[Callable[[str], None]]:
+    """What is going on, on standard error: a live line on a terminal, else a line now and then."""
+    console = errors or Console(stderr=True)
+    if console.is_terminal:
+        with console.status(first) as status:
+            yield status.update
+        return
+    told = -_BETWEEN_LINES
+
+    def say(text: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _BETWEEN_LINES:
+            told = time.monotonic()
+            console.print(text, highlight=False)
+
+    yield say
 
 
 def print_table(table: Table, piped_width: int = _PIPED_WIDTH) -> None:

@@ -1,0 +1,1 @@
+"""Variants of the default model: constants changed before its kernels are compiled."""
