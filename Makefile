@@ -7,18 +7,25 @@ DATA ?= tocsin-data
 # Compiled kernels are kept with the rest.
 export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
 
-.PHONY: run test faults soak check lint types contracts format browser postgres clean
+.PHONY: run test faults fuzz soak check lint types contracts format browser postgres clients clean
 
 run: $(VENV)/run.ready
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
-test: $(VENV)/dev.ready browser postgres
-	$(BIN)/pytest
+test: $(VENV)/dev.ready browser postgres clients
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # Services are killed, databases taken away, disks filled, clocks set: the long form (an hour and more).
 # `make test` runs the same campaigns in short.
 faults: $(VENV)/dev.ready postgres
 	TOCSIN_FAULTS=long $(BIN)/pytest tests/faults tests/engine/test_contract.py
+
+# Every decoder under millions of inputs: blind mutation, then guided by atheris where it can be had.
+# `make test` runs the same in short.
+FUZZ ?= --inputs 2000000 --guided 200000
+fuzz: $(VENV)/dev.ready
+	$(BIN)/python -m pip install --quiet --group fuzz || echo "no atheris here: blind mutation only"
+	$(BIN)/python -m tests.fuzz.run $(FUZZ)
 
 # A million samples through each preset of the HTM model: constant memory, constant speed.
 soak: $(VENV)/dev.ready
@@ -54,6 +61,23 @@ postgres:
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
 	  || echo "no PostgreSQL here: its tests will be skipped"
+
+# Protocols are tested with their real clients; one line for each.
+clients: client-prometheus client-lines
+
+.PHONY: client-prometheus client-lines
+client-prometheus:
+	@command -v prometheus >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } \
+	  || echo "no Prometheus here: its tests will be skipped"
+
+# Graphite's relay, collectd, netcat.
+client-lines:
+	@(command -v carbon-relay && command -v nc && ls /usr/sbin/collectd) >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends graphite-carbon collectd-core netcat-openbsd >/dev/null; } \
+	  || echo "no carbon-relay, collectd or nc here: their tests will be skipped"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

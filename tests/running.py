@@ -27,8 +27,13 @@ def environment() -> dict[str, str]:
 
 def run_up(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """``tocsin up`` that is expected to end by itself."""
+    return run("up", *arguments, cwd=cwd, **variables)
+
+
+def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Any command of ``tocsin``, to its end."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", _PROGRAM, "up", *arguments],
+        [sys.executable, "-W", "error", "-c", _PROGRAM, *arguments],
         cwd=cwd,
         env=environment() | variables,
         capture_output=True,
@@ -38,10 +43,12 @@ def run_up(*arguments: str, cwd: Path, **variables: str) -> subprocess.Completed
 
 
 class Service:
-    """A running service; ports are free ones."""
+    """A running service; ports are free ones unless one is given."""
 
-    def __init__(self, data: Path, *arguments: str, **variables: str) -> None:
-        command = ["up", "--data", str(data), "--http", "127.0.0.1:0", "--graphite", "127.0.0.1:0"]
+    def __init__(
+        self, data: Path, *arguments: str, http: str = "127.0.0.1:0", **variables: str
+    ) -> None:
+        command = ["up", "--data", str(data), "--http", http, "--graphite", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", _PROGRAM, *command, *arguments],
             env=environment() | variables,
@@ -50,12 +57,18 @@ class Service:
             text=True,
         )
         self.ready_line = self._first_line()
-        http = re.search(r"page (http://[^ ,]+)", self.ready_line)
+        page = re.search(r"page (http://[^ ,]+)", self.ready_line)
         graphite = re.search(r"graphite [^ ,]+:(\d+)", self.ready_line)
-        assert http
+        assert page
         assert graphite
-        self.client = httpx.Client(base_url=http[1], timeout=60)
+        self.client = httpx.Client(base_url=page[1], timeout=60)
         self.graphite = ("127.0.0.1", int(graphite[1]))
+
+    def port(self, key: str) -> int:
+        """The port of a listener."""
+        found = re.search(rf"\b{key} [^ ,]+:(\d+)", self.ready_line)
+        assert found, self.ready_line
+        return int(found[1])
 
     def _first_line(self) -> str:
         lines: queue.Queue[str] = queue.Queue()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.config import Address, load
+from tocsin.detect.settings import Wanted
 from tocsin.errors import ConfigurationError
 
 
@@ -25,11 +26,22 @@ def test_defaults_are_loopback() -> None:
 
 def test_detection_settings_come_from_file_and_variables(tmp_path: Path) -> None:
     file = tmp_path / "tocsin.toml"
-    file.write_text('[detect]\ntimezone = "Europe/Berlin"\nlikelihood = "gaussian"\n')
-    config = load(file, {"TOCSIN_DETECT_FALSE_ALARMS_PER_WEEK": "2"}, {})
+    file.write_text(
+        '[detect]\ntimezone = "Europe/Berlin"\nlikelihood = "gaussian"\ndirection = "up"\n'
+    )
+    config = load(
+        file,
+        {
+            "TOCSIN_DETECT_FALSE_ALARMS_PER_WEEK": "2",
+            "TOCSIN_DETECT_LEAST_CHANGE": "5",
+            "TOCSIN_DETECT_LEAST_RELATIVE_CHANGE": "0.1",
+        },
+        {},
+    )
     assert config.settings.timezone == "Europe/Berlin"
     assert config.settings.false_alarms_per_week == 2
     assert config.settings.likelihood == "gaussian"
+    assert config.settings.wanted == Wanted(2.0, 5.0, 0.1, 1, False)
 
 
 def test_true_and_false_can_be_said_in_variables() -> None:
@@ -130,3 +142,32 @@ def test_a_wrong_destination_is_told(tmp_path: Path, text: str, parts: list[str]
         load(file, {}, {})
     for part in parts:
         assert part in str(error.value)
+
+
+def test_lists_in_variables_are_separated_by_commas(tmp_path: Path) -> None:
+    assert load(None, {"TOCSIN_STATSD_PERCENTILES": "50, 99.9"}, {}).statsd_percentiles == (
+        50,
+        99.9,
+    )
+    file = tmp_path / "tocsin.toml"
+    file.write_text("statsd_percentiles = [75]")
+    assert load(file, {}, {}).statsd_percentiles == (75.0,)
+    with pytest.raises(ConfigurationError, match="statsd_percentiles"):
+        load(None, {}, {"statsd_percentiles": [101]})
+
+
+@pytest.mark.parametrize("key", ["graphite_udp", "graphite_pickle", "statsd"])
+def test_listeners_are_off_unless_asked_for_and_let_others_in_only_when_told(key: str) -> None:
+    assert list(load(None, {}, {}).socket_addresses) == ["graphite"]
+    assert load(None, {}, {key: "127.0.0.1:7"}).socket_addresses[key] == Address("127.0.0.1", 7)
+    with pytest.raises(ConfigurationError, match=f"{key} = .*insecure"):
+        load(None, {}, {key: "0.0.0.0:7"})
+
+
+def test_rules_of_intake_are_checked_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text('[[intake]]\nmatch = "a.*"\naction = "drop"\n')
+    assert len(load(file, {}, {}).filters) == 1
+    file.write_text('[[intake]]\naction = "lose"\n')
+    with pytest.raises(ConfigurationError, match="intake rule 1"):
+        load(file, {}, {})

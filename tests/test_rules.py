@@ -52,6 +52,27 @@ def test_own_settings_go_over_rules_and_rules_over_detect() -> None:
     assert not rules.choose(Metric.of("web.other")).monitor
 
 
+@pytest.mark.parametrize(
+    ("detect", "rule", "own", "counter", "kind"),
+    [
+        ({}, {}, {}, False, "gauge"),
+        ({}, {}, {}, True, "counter"),
+        ({"kind": "gauge"}, {}, {}, True, "counter"),
+        ({}, {"kind": "gauge"}, {}, True, "gauge"),
+        ({}, {"kind": "counter"}, {"kind": "gauge"}, True, "gauge"),
+        ({}, {}, {"kind": "gauge"}, True, "gauge"),
+        ({"kind": "counter"}, {}, {"timezone": "Asia/Tokyo"}, False, "counter"),
+    ],
+)
+def test_a_declared_counter_is_one_unless_somebody_says_otherwise(
+    detect: dict[str, Any], rule: dict[str, Any], own: dict[str, Any], counter: bool, kind: str
+) -> None:
+    rules = Rules.of(detect, [{"match": "*", **rule}])
+    for _ in range(2):  # what was chosen is remembered
+        assert rules.choose(Metric.of("m"), own, counter=counter).settings.kind == kind
+        assert rules.choose(Metric.of("m"), {"kind": "gauge"}).settings.kind == "gauge"
+
+
 def test_equal_settings_are_one_object() -> None:
     rules = Rules.of({}, WATCH)
     one, two = (rules.choose(Metric.of(name)).settings for name in ("a", "b"))

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 import tocsin
-from tocsin.detect.result import RESULT
+from tocsin.detect.result import NUMBERS
+from tocsin.detect.settings import Settings
 from tocsin.errors import BadInputError, BadSampleError, ConfigurationError, TimestampError
 from tocsin.samples import Metric
 from tocsin.scanning import scan_series
@@ -25,6 +26,7 @@ SAMPLES = [
     "metric",
     "timestamp",
     "value",
+    "rate",
     "raw_score",
     "likelihood",
     "anomaly_score",
@@ -46,6 +48,10 @@ EVENTS = [
     "likelihood",
     "anomaly_score",
     "samples",
+    "pattern",
+    "why",
+    "muted",
+    "because",
     "open",
 ]
 LIBRARIES = [pd.DataFrame, pl.DataFrame, pa.table]
@@ -110,9 +116,8 @@ def test_an_event_at_the_very_end_is_open() -> None:
 def test_scan_is_the_detector_bit_by_bit() -> None:
     result = tocsin.scan(times(), spiked(), timezone="Europe/Berlin")
     online = tocsin.Detector(timezone="Europe/Berlin").update_many(times(), spiked())
-    for name in RESULT.names or ():
-        if name != "event":
-            assert same(result.samples[name], online[name]), name
+    for name in NUMBERS:
+        assert same(result.samples[name], online[name]), name
 
 
 def test_pieces_of_a_long_series_join_without_a_seam() -> None:
@@ -338,3 +343,31 @@ def test_a_series_that_goes_back_or_is_not_finite_is_not_scored() -> None:
         with pytest.raises(BadSampleError, match="sample 1 ") as caught:
             scan_series(Metric.of("m"), np.array(stamps), np.array(values), tocsin.Settings())
         assert caught.value.row == 1
+
+
+@pytest.mark.parametrize("kind", ["gauge", "counter"])
+def test_series_that_are_scored_together_are_scored_as_alone(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tocsin.scanning as scanning
+
+    monkeypatch.setattr(scanning, "_CHUNK", 500)
+    monkeypatch.setattr(scanning, "TOGETHER", 4)
+    rng = np.random.default_rng(8)
+    settings = Settings(kind=kind)
+    series = []
+    for number, count in enumerate([700, 0, 1, 1300, 90, 400, 2000]):
+        values = rng.normal(50, 1, count).cumsum()
+        values[count // 2 :] += 1e4
+        series.append((Metric.of(f"m{number}"), np.arange(1, count + 1) * 60 * 10**9, values))
+    heard: list[int] = []
+    together = list(scanning.scan_all(series, settings, heard.append))
+    assert sum(heard) == sum(len(values) for _, _, values in series)
+    assert max(heard) <= 500
+    for (metric, times, values), found in zip(series, together, strict=True):
+        alone = scan_series(metric, times, values, settings)
+        assert found.scored.tobytes() == alone.scored.tobytes()
+        assert (found.metric, found.events, found.readiness) == (
+            (alone.metric, alone.events, alone.readiness)
+        )
+    assert any(one.events for one in together)

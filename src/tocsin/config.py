@@ -10,24 +10,52 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tocsin.detect.models.foreign.names import Named, permitted
 from tocsin.detect.settings import MODELS, Settings
 from tocsin.errors import ConfigurationError
+from tocsin.filters import Filters
 from tocsin.rules import Rules
+from tocsin.samples import zone
 
-__all__ = ["OFF", "PREFIX", "Address", "Config", "JsonLines", "load"]
+__all__ = [
+    "OFF",
+    "PREFIX",
+    "SOCKETS",
+    "Address",
+    "Config",
+    "Follow",
+    "JsonLines",
+    "Scrape",
+    "load",
+]
 
 #: What a listener's address says when there is to be none.
 OFF: Final = "off"
+#: Keys of listeners over sockets of their own, which carry no token.
+SOCKETS: Final = ("graphite", "graphite_udp", "graphite_pickle", "statsd")
 #: Environment variables are this and the key in capitals: ``TOCSIN_TOKEN``.
 PREFIX: Final = "TOCSIN_"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+#: What tells one of OpenTelemetry's resources from another.
+_RESOURCE_LABELS: Final = [
+    "service.name",
+    "service.namespace",
+    "service.instance.id",
+    "deployment.environment",
+    "deployment.environment.name",
+    "host.name",
+    "container.name",
+    "k8s.*.name",
+]
 
 
 class Address(NamedTuple):
@@ -68,6 +96,43 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.name or f"jsonl:{self.path}"
 
 
+class Follow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file ``[[follow]]`` whose new lines are samples: CSV with a header, or JSON by line."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1)]
+    #: Default: by the file's name; .ndjson, .jsonl and .json are JSON by line.
+    format: Literal["csv", "ndjson"] | None = None
+    #: What to call the metrics; may hold {name}, {file} and {folder}. And labels for all of them.
+    metric: str = "{name}"
+    labels: dict[str, str] = {}
+    #: Columns of a CSV file; left out: by their names.
+    time_column: str | None = None
+    value_columns: list[str] = []
+    metric_column: str | None = None
+    label_columns: list[str] = []
+    delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    #: Zone of times that have none.
+    timezone: str = "UTC"
+
+
+class Scrape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prometheus targets ``[[scrape]]`` that are asked for their metrics."""
+
+    #: The label ``job`` of all that comes from there.
+    job: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    #: HOST:PORT, which becomes the label ``instance``, or whole URLs.
+    targets: Annotated[list[str], msgspec.Meta(min_length=1)]
+    scheme: Literal["http", "https"] = "http"
+    path: Annotated[str, msgspec.Meta(pattern="^/")] = "/metrics"
+    #: Seconds between two scrapes, and how long one may take.
+    interval: Annotated[float, msgspec.Meta(ge=0.1, le=86_400)] = 15.0
+    timeout: Seconds = 10.0
+    #: More labels of all that comes from there.
+    labels: dict[str, str] = {}
+    #: What is shown to the targets: Authorization: Bearer ….
+    token: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every key of ``tocsin.toml``, with its default."""
 
@@ -79,9 +144,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     http: str = "127.0.0.1:8765"
     #: HOST:PORT of the Graphite plaintext listener (TCP), or "off".
     graphite: str = "127.0.0.1:2003"
+    #: HOST:PORT for Graphite plaintext over UDP, and for carbon's pickles over TCP, or "off".
+    graphite_udp: str = OFF
+    graphite_pickle: str = OFF
+    #: HOST:PORT for StatsD over UDP, or "off"; what comes is added up for so many seconds, and of
+    #: timers these percentiles are told.
+    statsd: str = OFF
+    statsd_interval_s: Seconds = 10.0
+    statsd_percentiles: tuple[Annotated[float, msgspec.Meta(gt=0, le=100)], ...] = (90.0, 95.0)
     #: What clients of the API must show; needed as soon as others than this machine can connect.
     token: str | None = None
-    #: Let others than this machine send Graphite lines, which carry no token.
+    #: Let others than this machine send over protocols that carry no token (Graphite, StatsD).
     insecure: bool = False
     #: Watch this machine itself.
     watch_host: bool = False
@@ -95,13 +168,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reorder_s: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 0.0
     #: Samples older than the last one taken: refuse them, or keep them unscored.
     late: Literal["drop", "store"] = "drop"
+    #: OpenTelemetry: which of a resource's attributes are labels, as patterns; and which quantiles
+    #: of histograms are metrics.
+    otlp_resource_labels: list[str] = msgspec.field(default_factory=_RESOURCE_LABELS.copy)
+    otlp_quantiles: list[Share] = msgspec.field(default_factory=[0.5, 0.95, 0.99].copy)
     #: How many metrics there may be.
     max_metrics: Positive = 100_000
+    #: How many new metrics one sender may make at once and in an hour; left out: max_metrics.
+    max_new_metrics_per_hour: Positive | None = None
     #: How many samples may wait to be stored; more are pushed back to the senders.
     queue_samples: Positive = 200_000
     #: The largest body of one request (bytes) and the most samples in it.
     max_body_bytes: Positive = 16 * 1024 * 1024
     max_body_samples: Positive = 100_000
+    #: How many clients may be connected to the API at once.
+    max_connections: Positive = 1_000
     #: How long samples are kept (days), and how many of each metric; left out: for ever. What a
     #: restart may have to replay is kept in any case.
     keep_days: Annotated[float, msgspec.Meta(gt=0, le=100_000)] | None = None
@@ -128,10 +209,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model_memory_mb: Positive = 2_048
     #: Detection: see `tocsin.detect.settings.Settings`.
     detect: dict[str, Any] = {}
+    #: Which metrics are taken at all and under which names, first match first: `tocsin.filters`.
+    intake: list[dict[str, Any]] = []
     #: Which metrics are monitored and how, first match first: see `tocsin.rules`.
     watch: list[dict[str, Any]] = []
+    #: Files whose new lines are samples.
+    follow: list[Follow] = []
     #: Where results are pushed to.
     publish: list[JsonLines] = []
+    #: Prometheus targets that are scraped.
+    scrape: list[Scrape] = []
     #: How long results stay in the outbox for those who follow them (hours), and how long for a
     #: named subscriber that does not confirm them (days).
     outbox_hours: Annotated[float, msgspec.Meta(ge=0, le=8_784)] = 24.0
@@ -148,6 +235,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Rules.of(self.detect, self.watch)
 
     @property
+    def filters(self) -> Filters:
+        """The rules of ``intake``."""
+        return Filters.of(self.intake)
+
+    @property
     def http_address(self) -> Address | None:
         """Where the page and API listen, or None when off."""
         return _address("http", self.http)
@@ -158,6 +250,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return _address("graphite", self.graphite)
 
     @property
+    def socket_addresses(self) -> dict[str, Address]:
+        """Where protocols without a token are taken, by key; those that are off are left out."""
+        told = {key: _address(key, getattr(self, key)) for key in SOCKETS}
+        return {key: address for key, address in told.items() if address}
+
+    @property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database or f"sqlite:///{Path(self.data) / 'tocsin.db'}"
@@ -165,7 +263,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 _KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
 #: Keys that no environment variable gives as a whole.
-_TABLES: Final = ("detect", "watch", "publish")
+_TABLES: Final = ("detect", "intake", "watch", "follow", "publish", "scrape")
 _HINTS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 
 
@@ -245,7 +343,9 @@ def _refuse_typo(variable: str, known: tuple[str, ...]) -> None:
 
 
 def _read(variable: str, text: str, hint: Any) -> Any:
-    given = [part.strip() for part in text.split(",")] if hint == list[str] else text
+    given = (
+        [part.strip() for part in text.split(",")] if get_origin(hint) in (list, tuple) else text
+    )
     try:
         return msgspec.convert(given, hint, strict=False)
     except msgspec.ValidationError as error:
@@ -273,7 +373,7 @@ def _address(key: str, text: str) -> Address | None:
 
 def _check(config: Config) -> None:
     """What no single key can say; also makes the parts that are only read later."""
-    http, graphite = config.http_address, config.graphite_address
+    http = config.http_address
     if config.token is not None and len(config.token) < 8:
         raise ConfigurationError("token: must have at least 8 characters")
     if http and not http.loopback and not config.token:
@@ -281,13 +381,29 @@ def _check(config: Config) -> None:
             f"http = '{http}' lets other machines in: set a token "
             '(token = "…" in the configuration, or TOCSIN_TOKEN), or listen on 127.0.0.1'
         )
-    if graphite and not graphite.loopback and not config.insecure:
-        raise ConfigurationError(
-            f"graphite = '{graphite}' lets other machines in, and Graphite lines carry no token: "
-            "set insecure = true to allow it, or listen on 127.0.0.1"
-        )
+    for key, address in config.socket_addresses.items():
+        if not address.loopback and not config.insecure:
+            raise ConfigurationError(
+                f"{key} = '{address}' lets other machines in, and this protocol carries no token: "
+                "set insecure = true to allow it, or listen on 127.0.0.1"
+            )
+    _ = config.filters
     _check_models(config)
+    _check_follow(config)
     _check_publish(config)
+    _check_scrape(config)
+
+
+def _check_follow(config: Config) -> None:
+    seen: dict[str, int] = {}
+    for number, one in enumerate(config.follow):
+        try:
+            zone(one.timezone)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"follow[{number}]: {error}") from error
+        first = seen.setdefault(str(Path(one.path).absolute()), number)
+        if first != number:
+            raise ConfigurationError(f"follow[{number}]: has the same path as follow[{first}]")
 
 
 def _check_models(config: Config) -> None:
@@ -317,4 +433,29 @@ def _check_publish(config: Config) -> None:
         raise ConfigurationError(
             f"outbox_days_most = {config.outbox_days_most:g}: must not be less than "
             f"outbox_hours = {config.outbox_hours:g}"
+        )
+
+
+def _check_scrape(config: Config) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for number, scrape in enumerate(config.scrape):
+        for target in scrape.targets:
+            url = target if "://" in target else f"{scrape.scheme}://{target}{scrape.path}"
+            _check_target(f"scrape[{number}]: targets", target, url)
+            first = seen.setdefault((scrape.job, url), number)
+            if first != number or scrape.targets.count(target) > 1:
+                raise ConfigurationError(
+                    f"scrape[{number}]: targets: {target!r} of job {scrape.job!r} is there twice"
+                )
+
+
+def _check_target(place: str, target: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in url):
+        raise ConfigurationError(
+            f"{place}: {target!r} must be HOST:PORT or a URL such as http://host:9100/metrics"
         )

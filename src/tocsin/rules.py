@@ -76,7 +76,7 @@ class Rules:
         self._rules = tuple(rules)
         # There are few different ones, and checking them costs more than looking them up.
         self._made: dict[str, Settings] = {}
-        self._by_rule: dict[int, Choice] = {}
+        self._by_rule: dict[tuple[int, bool], Choice] = {}
 
     @classmethod
     def of(cls, detect: Mapping[str, Any], watch: Sequence[Mapping[str, Any]]) -> Rules:
@@ -99,27 +99,34 @@ class Rules:
         """The first rule that matches. Cost: O(rules)."""
         return next((rule for rule in self._rules if rule.matches(metric)), None)
 
-    def choose(self, metric: Metric, own: Mapping[str, Any] | None = None) -> Choice:
+    def choose(
+        self, metric: Metric, own: Mapping[str, Any] | None = None, *, counter: bool = False
+    ) -> Choice:
         """What holds for a metric; ``own`` (keys as in a rule) was chosen for it alone.
 
+        ``counter``: its sender declared it as one, which goes over ``[detect]`` but not over rules.
         Errors: `ConfigurationError`, only for what ``own`` says.
         """
         rule, own = self.rule_of(metric), own or {}
         if not own:
-            return self._usual(rule)
+            return self._usual(rule, counter)
         mine = {key: value for key, value in own.items() if key != "monitor"}
-        settings = self._settings({**self._detect, **(rule.options if rule else {}), **mine})
+        settings = self._settings({**self._base(counter), **(rule.options if rule else {}), **mine})
         if "monitor" in own:
             return Choice(settings, _is(bool, "monitor", own["monitor"]), None)
         return Choice(settings, rule.monitor if rule else True, rule)
 
-    def _usual(self, rule: Rule | None) -> Choice:
+    def _base(self, counter: bool) -> dict[str, Any]:
+        """What holds before any rule."""
+        return {**self._detect, "kind": "counter"} if counter else self._detect
+
+    def _usual(self, rule: Rule | None, counter: bool) -> Choice:
         """What a rule, or none, says of a metric for which nothing else was chosen."""
-        number = rule.number if rule else 0
-        if number not in self._by_rule:
-            settings = self._settings({**self._detect, **(rule.options if rule else {})})
-            self._by_rule[number] = Choice(settings, rule.monitor if rule else True, rule)
-        return self._by_rule[number]
+        key = (rule.number if rule else 0, counter)
+        if key not in self._by_rule:
+            settings = self._settings({**self._base(counter), **(rule.options if rule else {})})
+            self._by_rule[key] = Choice(settings, rule.monitor if rule else True, rule)
+        return self._by_rule[key]
 
     def _settings(self, options: dict[str, Any]) -> Settings:
         key = json.dumps(options, sort_keys=True, default=str)

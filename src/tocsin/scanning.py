@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,14 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detect.events import Event, EventFold
+from tocsin.detect.marks import Course, Wish
 from tocsin.detect.objects import fleet_of
-from tocsin.detect.result import EVENT_CODES, RESULT, Readiness
+from tocsin.detect.result import EVENT_CODES, NUMBERS, RESULT, Readiness
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadSampleError, ConfigurationError
 from tocsin.frames import Choice, RawSeries, build, read_arrays, read_frame
 from tocsin.samples import Metric, Unit, iso
 
-__all__ = ["Progress", "ScanResult", "SeriesResult", "event_text", "scan", "scan_series"]
+__all__ = [
+    "TOGETHER",
+    "Progress",
+    "ScanResult",
+    "SeriesResult",
+    "event_text",
+    "scan",
+    "scan_all",
+    "scan_series",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -28,6 +38,8 @@ Progress = Callable[[int], None]
 
 #: Samples scored between two calls of `Progress`: a fraction of a second.
 _CHUNK: Final = 65_536
+#: Series that are scored at the same time.
+TOGETHER: Final = 64
 _STATES: Final = np.array([str(state) for state in EVENT_CODES], dtype=object)
 
 
@@ -41,6 +53,14 @@ class SeriesResult:
     scored: NDArray[np.void]
     events: list[Event]
     readiness: Readiness
+    #: Whether the values are counts.
+    counter: bool = False
+
+    @property
+    def watched(self) -> Floats:
+        """What was watched: the values, or the rates of a counter (first: not-a-number)."""
+        rate: Floats = self.scored["rate"]
+        return rate if self.counter else self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +68,12 @@ class ScanResult:
     """What `scan` found, in frames of the kind that it was given.
 
     ``samples`` has a row per sample, grouped by metric and in order of time: metric, timestamp,
-    value, raw_score, likelihood, anomaly_score, alert_score, expected, lower, upper, event.
+    value, rate, raw_score, likelihood, anomaly_score, alert_score, expected, lower, upper, event.
     ``events`` has a row per event: metric, start, peak, end, value, expected, lower, upper (the
-    last four at the peak), likelihood, anomaly_score, samples, open. Times are UTC; what is not
-    known (yet) is null, or not-a-number where there is no null.
+    last four at the peak), likelihood, anomaly_score, samples, pattern, why (what it is, and the
+    reason in a sentence), muted, because (what marks made of it), open. Of counters (``kind``)
+    ``rate`` is what was watched, and an event's value, expectation and band are rates. Times are
+    UTC; what is not known (yet) is null, or not-a-number where there is no null.
     """
 
     samples: Any
@@ -99,7 +121,8 @@ def scan(
         series, kind = read_frame(data, choice, refused)
     else:
         series, kind = read_arrays(data, values, choice, refused), None
-    scored = [_scan_raw(one, chosen, refused, progress) for one in series]
+    clean = [(one.metric, *_clean(one, refused)) for one in series]
+    scored = list(scan_all(clean, chosen, progress))
     return ScanResult(
         samples=build(_sample_columns(scored), kind),
         events=build(_event_columns(scored), kind),
@@ -113,25 +136,80 @@ def scan_series(
     values: Floats,
     settings: Settings,
     progress: Progress | None = None,
+    wishes: Sequence[Wish] = (),
 ) -> SeriesResult:
     """Score one metric's samples (times in ns, UTC, rising; values finite) and fold its events.
 
-    Errors: `BadSampleError` names the first sample that is neither. Memory: 64 bytes a sample.
+    ``wishes``: what is to be marked, as if somebody had done so as soon as it was over.
+    Errors: `BadSampleError` names the first sample that is neither. Memory: 136 bytes a sample.
     """
-    _check(metric, timestamps, values)
-    fleet, fold = fleet_of(settings, 1), EventFold()
-    scored = np.empty(len(values), dtype=RESULT)
-    events: list[Event] = []
-    for start in range(0, len(values), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        rows = np.zeros(len(values[part]), dtype=np.int64)
-        scored[part] = fleet.update(rows, timestamps[part], values[part])
-        for event in fold.feed(timestamps[part], values[part], scored[part]):
-            if not events or events[-1] is not event:
-                events.append(event)
+    return next(scan_all([(metric, timestamps, values)], settings, progress, lambda _: wishes))
+
+
+def scan_all(
+    series: Sequence[tuple[Metric, Ints, Floats]],
+    settings: Settings,
+    progress: Progress | None = None,
+    wishes: Callable[[Metric], Sequence[Wish]] = lambda _: (),
+) -> Iterator[SeriesResult]:
+    """The same for many, `TOGETHER` at a time by all cores; in the order given.
+
+    Errors: as `scan_series`, before any of those together is scored.
+    """
+    for start in range(0, len(series), TOGETHER):
+        some = series[start : start + TOGETHER]
+        for one in some:
+            _check(*one)
+        for result in _scan_together(some, settings, progress):
+            _mark(result, wishes(result.metric), settings)
+            yield result
+
+
+def _mark(one: SeriesResult, wishes: Sequence[Wish], settings: Settings) -> None:
+    """Tell a series' events as they are with these marks."""
+    if wishes:
+        seq = np.arange(1, len(one.values) + 1)
+        course = Course(seq, one.timestamps, one.values, one.scored)
+        made = [course.mark(wish, one.events, settings) for wish in wishes]
+        one.events = course.told([mark for mark in made if mark], settings.timezone)
+
+
+def _scan_together(
+    series: Sequence[tuple[Metric, Ints, Floats]], settings: Settings, progress: Progress | None
+) -> list[SeriesResult]:
+    fleet = fleet_of(settings, len(series))
+    found = [_empty(*one, settings) for one in series]
+    folds = [EventFold(timezone=settings.timezone) for _ in series]
+    piece = max(1, _CHUNK // len(series))
+    for start in range(0, max(len(one.values) for one in found), piece):
+        part = slice(start, start + piece)
+        times = [one.timestamps[part] for one in found]
+        counts = [len(column) for column in times]
+        rows = np.repeat(np.arange(len(found)), counts)
+        values = np.concatenate([one.values[part] for one in found])
+        scored = fleet.update(rows, np.concatenate(times), values)
+        ends = np.cumsum(counts).tolist()
+        for one, fold, count, end in zip(found, folds, counts, ends, strict=True):
+            one.scored[part] = scored[end - count : end]
+            _fold(one, fold, part)
         if progress:
             progress(len(rows))
-    return SeriesResult(metric, timestamps, values, scored, events, fleet.readiness(0))
+    for row, one in enumerate(found):
+        one.readiness = fleet.readiness(row)
+    return found
+
+
+def _empty(metric: Metric, timestamps: Ints, values: Floats, settings: Settings) -> SeriesResult:
+    scored, nothing = np.zeros(len(values), dtype=RESULT), Readiness(0, 0)
+    counter = settings.kind == "counter"
+    return SeriesResult(metric, timestamps, values, scored, [], nothing, counter)
+
+
+def _fold(one: SeriesResult, fold: EventFold, part: slice) -> None:
+    """Add the events that a piece of a series starts."""
+    for event in fold.feed(one.timestamps[part], one.values[part], one.scored[part]):
+        if not one.events or one.events[-1] is not event:
+            one.events.append(event)
 
 
 def event_text(scored: NDArray[np.void]) -> NDArray[np.object_]:
@@ -166,13 +244,6 @@ def _check(metric: Metric, timestamps: Ints, values: Floats) -> None:
     )
 
 
-def _scan_raw(
-    raw: RawSeries, settings: Settings, refused: Counter[str], progress: Progress | None
-) -> SeriesResult:
-    timestamps, values = _clean(raw, refused)
-    return scan_series(raw.metric, timestamps, values, settings, progress)
-
-
 def _clean(raw: RawSeries, refused: Counter[str]) -> tuple[Ints, Floats]:
     """Finite values in order of time, the first of those with the same time."""
     finite = np.isfinite(raw.values)
@@ -197,12 +268,11 @@ def _joined(parts: Sequence[NDArray[Any]], empty: NDArray[Any]) -> NDArray[Any]:
 def _sample_columns(series: Sequence[SeriesResult]) -> dict[str, NDArray[Any]]:
     times = _joined([one.timestamps for one in series], np.empty(0, dtype=np.int64))
     scored = _joined([one.scored for one in series], np.empty(0, dtype=RESULT))
-    numbers = [name for name in RESULT.names or () if name != "event"]
     return {
         "metric": _metric_column([(one.metric, len(one.values)) for one in series]),
         "timestamp": times.view("datetime64[ns]"),
         "value": _joined([one.values for one in series], np.empty(0)),
-        **{name: np.ascontiguousarray(scored[name]) for name in numbers},
+        **{name: np.ascontiguousarray(scored[name]) for name in NUMBERS},
         "event": event_text(scored),
     }
 
@@ -223,5 +293,7 @@ def _event_columns(series: Sequence[SeriesResult]) -> dict[str, NDArray[Any]]:
     for name in ("value", "expected", "lower", "upper", "likelihood", "anomaly_score"):
         columns[name] = np.array([getattr(event, name) for event in events], dtype=np.float64)
     columns["samples"] = np.array([event.samples for event in events], dtype=np.int64)
+    for name in ("pattern", "why", "muted", "because"):
+        columns[name] = np.array([getattr(event, name) for event in events], dtype=object)
     columns["open"] = np.array([event.open for event in events], dtype=np.bool_)
     return columns

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.running import Service, running
 from tests.signals import START, as_samples, assert_same_bits, calm_then_spike
+from tocsin.samples import SECOND_NS, iso
 
 VALUES = calm_then_spike(700, 60)
 CONFIG = """
@@ -312,3 +314,54 @@ def test_what_was_asked_for_outlives_a_kill(tmp_path: Path) -> None:
         assert metric(service, "c")["readiness"]["seen"] == 50
         send(service, "d", 0, 1)
         assert metric(service, "d")["generation"] == 2
+
+
+def test_marks(service: Service) -> None:
+    """Three spikes; the first is marked no anomaly, and what that would have done is said."""
+    values = 50 + np.random.default_rng(1).normal(size=2_400)
+    values[[700, 1_500, 2_300]] = [80.0, 82.0, 84.0]
+    first = 1_600_000_000
+    rows = [
+        {"metric": "marked", "timestamp": first + 300 * i, "value": float(value)}
+        for i, value in enumerate(values)
+    ]
+
+    def store(rows: list[dict[str, Any]]) -> None:
+        for start in range(0, len(rows), 100):
+            service.post(rows[start : start + 100])
+
+    store(rows[:2_000])
+    uid = service.uid("marked")
+    events = service.get("events", metric="marked")["events"]
+    event = next(e for e in events if e["start"] == iso((first + 300 * 700) * SECOND_NS))
+    assert event["pattern"] == "spike"
+    assert "higher than expected" in event["why"]
+    path = f"metrics/{uid}/marks"
+    said = {"kind": "not_anomaly", "event": event["id"], "text": "a backup"}
+    dry = ask(service, "POST", f"{path}?dry_run=true", 201, json=said).json()
+    assert (dry["days"], dry["would_change"], dry["mark"]) == (30, len(dry["events"]), None)
+    changed = [told["start"] for told in dry["events"]]
+    assert changed == sorted(changed, reverse=True)
+    assert {iso((first + 300 * at) * SECOND_NS) for at in (700, 1_500)} <= set(changed)
+    assert dry["alarms"] >= dry["would_change"]
+    assert service.get(path) == {"marks": []}
+    made = ask(service, "POST", path, 201, json=said).json()
+    assert made["rule"] == made["mark"]["rule"]
+    assert made["rule"].startswith("not alarmed: spike above what is expected by at most 3")
+    assert service.get(path) == {"marks": [made["mark"]]}
+    (note,) = service.get(f"metrics/{uid}/annotations")["annotations"]
+    assert (note["acts"], note["id"], note["text"]) == (True, made["mark"]["id"], "a backup")
+    store(rows[2_000:])
+    newest = service.get("events", metric="marked", limit=1)["events"][0]
+    assert "marked not an anomaly" in newest["muted"]
+    number = made["mark"]["id"]
+    ask(service, "PATCH", f"annotations/{number}", 409, json={"kind": "anomaly"})
+    ask(service, "DELETE", f"marks/{number}", 204)
+    ask(service, "DELETE", f"marks/{number}", 404)
+    ask(service, "DELETE", f"annotations/{number}", 404)
+    assert service.get(path) == {"marks": []}
+    assert service.get(f"metrics/{uid}/annotations")["annotations"] == []
+    ask(service, "POST", path, 400, json={"kind": "anomaly"})
+    ask(service, "POST", path, 400, json={"kind": "anomaly", "event": 2**60})
+    ask(service, "POST", path, 400, json={"kind": "anomaly", "start": 5, "end": 6})
+    ask(service, "POST", "metrics/nobody/marks", 404, json=said)

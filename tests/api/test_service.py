@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import queue
 import socket
@@ -241,6 +242,29 @@ def test_a_body_that_cannot_be_read_is_refused_with_a_reason(service: Service, b
     response = service.client.post("/api/v1/samples", content=body)
     assert response.status_code == 400
     assert response.json()["detail"]
+
+
+def test_lines_of_json_are_answered_line_by_line(service: Service) -> None:
+    lines = [json.dumps(sample) for sample in as_samples("by.line", [1.0, 2.0, 3.0])]
+    other = json.dumps({"metric": "by.line", "timestamp": START, "value": 9.0})
+    text = "\n".join([lines[0], "", "{", *lines[1:], other])
+    told = {"content-type": "application/x-ndjson; charset=utf-8", "content-encoding": "gzip"}
+    answer = service.client.post(
+        "/api/v1/samples", content=gzip.compress(text.encode()), headers=told
+    ).json()
+    assert answer["accepted"] == 3
+    assert [(r["index"], r["line"]) for r in answer["rejected"]] == [(2, 3), (5, 6)]
+    assert [r["reason"].partition(":")[0] for r in answer["rejected"]] == ["bad_type", "conflict"]
+
+
+def test_compressed_bodies_are_bounded(service: Service) -> None:
+    bomb = gzip.compress(b" " * 17 * 1024 * 1024)
+    headers = {"content-encoding": "gzip"}
+    post = service.client.post
+    assert post("/api/v1/samples", content=bomb, headers=headers).status_code == 413
+    assert post("/api/v1/samples", content=b"no gzip", headers=headers).status_code == 400
+    headers = {"content-encoding": "br"}
+    assert post("/api/v1/samples", content=b"{}", headers=headers).status_code == 400
 
 
 def test_nothing_is_fine(service: Service) -> None:

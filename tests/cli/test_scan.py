@@ -22,6 +22,7 @@ from pyarrow import parquet
 from rich.console import Console
 
 import tocsin
+from tocsin.cli.marks_file import Marks
 from tocsin.cli.scan_output import (
     FileOutcome,
     SeriesOutcome,
@@ -32,6 +33,7 @@ from tocsin.cli.scan_output import (
 from tocsin.detect.events import Event
 from tocsin.detect.result import Readiness
 from tocsin.detect.settings import LIKELIHOODS, MODELS
+from tocsin.errors import FileFormatError
 
 COUNT, SPIKE = 2400, 2200
 START = np.datetime64("2024-01-01T00:00:00", "s")
@@ -153,6 +155,78 @@ def test_the_likelihood_and_the_model_are_a_choice(spiked: Path, calm: Path) -> 
     told = " ".join(tocsin_scan("--help").stdout.replace("│", " ").split())
     assert f"one of: {', '.join(LIKELIHOODS)}" in told
     assert f"one of: {', '.join(MODELS)}" in told
+
+
+def test_counters_are_told_in_rates(tmp_path: Path) -> None:
+    values = [value for _, value in readings(spike=False)]
+    values[SPIKE] = 1e6
+    counts = list(itertools.accumulate(values))
+    source = tmp_path / "requests.csv"
+    times = (START + np.arange(len(counts)) * np.timedelta64(300, "s")).tolist()
+    rows = (f"{time.isoformat()}Z,{count!r}" for time, count in zip(times, counts, strict=True))
+    source.write_text("\n".join(["timestamp,value", *rows]))
+    done = tocsin_scan(source, "--kind", "counter", "--json", "--out", tmp_path / "out")
+    assert done.returncode == 0
+    peaks = {event["peak"]: event for event in json.loads(done.stdout)["events"]}
+    assert peaks[SPIKE_TIME]["value"] == pytest.approx(1e6 / 300)
+    assert peaks[SPIKE_TIME]["expected"] == pytest.approx(10 / 300, rel=0.2)
+    with (tmp_path / "out" / "requests.csv").open() as file:
+        written = [*csv.DictReader(file)]
+    assert [float(row["value"]) for row in written] == counts
+    assert written[0]["rate"] == ""
+    assert float(written[SPIKE]["rate"]) == pytest.approx(1e6 / 300)
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (("--direction", "down"), {"direction": "down"}),
+        (("--least-change", "1e9"), {"least_change": 1e9}),
+        (("--least-relative-change", "1e9"), {"least_relative_change": 1e9}),
+        (("--direction", "up", "--least-change", "5"), {"direction": "up", "least_change": 5}),
+    ],
+)
+def test_what_is_told_is_a_choice(
+    spiked: Path, flags: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    done = tocsin_scan(spiked, *flags, "--json")
+    found = json.loads(done.stdout)["events"]
+    rows = rows_of(spiked)
+    times = np.array([row["timestamp"][:-1] for row in rows], dtype="datetime64[s]")
+    values = [float(row["value"]) for row in rows]
+    events = tocsin.scan(times, values, **options).events
+    assert [event["why"] for event in found] == events["why"].tolist()
+    assert ("down" in flags or "1e9" in flags) == (SPIKE_TIME not in [e["start"] for e in found])
+
+
+def test_marks_mute_what_is_like_them(tmp_path: Path) -> None:
+    rows = [[when, value] for when, value in readings()]
+    for at, value in ((1_500, 60.0), (1_900, 65.0), (SPIKE, 900.0)):
+        rows[at][1] = value
+    file, marks = write(tmp_path / "m.csv", rows), tmp_path / "marks.json"
+    said = [{"kind": "not_anomaly", "start": rows[1_500][0], "end": rows[1_500][0], "id": 7}]
+    marks.write_text(json.dumps({"marks": said}))
+    done = tocsin_scan(file, "--json", "--marks", marks)
+    found = {event["start"]: event["muted"] for event in json.loads(done.stdout)["events"]}
+    assert "marked not an anomaly" in found[rows[1_900][0]]
+    assert [found[rows[at][0]] for at in (1_500, SPIKE)] == ["", ""]
+    marks.write_text(json.dumps([said[0] | {"name": "other"}]))
+    assert "muted" not in tocsin_scan(file, "--marks", marks).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not a file of marks"),
+        ('[{"kind": "boring", "start": 0, "end": 1}]', "boring"),
+        ('[{"kind": "anomaly", "start": 2, "end": 1}]', "end 1 is before start 2"),
+        ('[{"kind": "anomaly", "start": "noon", "end": 1}]', "noon"),
+    ],
+)
+def test_a_file_of_marks_that_cannot_be_is_told(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "marks.json").write_text(content)
+    with pytest.raises(FileFormatError, match=re.escape(message)):
+        Marks.read(tmp_path / "marks.json")
 
 
 def test_results_are_those_of_the_library(spiked: Path, tmp_path: Path) -> None:
@@ -281,6 +355,8 @@ def test_extreme_values_are_written_as_they_are(tmp_path: Path) -> None:
         (("x.csv", "--format", "xml", "--out", "o"), "xml"),
         (("x.csv", "--timezone", "Berlin"), "Europe/Berlin"),
         (("x.csv", "--false-alarms-per-week", "-1"), "false_alarms_per_week"),
+        (("x.csv", "--direction", "sideways"), "direction = 'sideways': must be one of both, up,"),
+        (("x.csv", "--least-change", "-1"), "least_change"),
         (("x.csv", "--likelihood", "gauss"), "likelihood = 'gauss': must be one of"),
         (("x.csv", "--model", "vews"), "model = 'vews': must be one of"),
         (("x.csv", "--report", "no/such/folder/x.html"), "no/such/folder"),

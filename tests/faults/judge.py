@@ -27,6 +27,7 @@ NUMBERS = (
     "expected",
     "lower",
     "upper",
+    "rate",
 )
 _EVENT = ("value", "expected", "lower", "upper", "anomaly_score", "likelihood")
 

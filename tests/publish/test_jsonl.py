@@ -61,7 +61,7 @@ def test_every_sample_and_event_is_a_line(world: World, tmp_path: Path, opened: 
         "value": 4.5,
         **{name: float(item.scored[name][2]) for name in ("raw_score", "likelihood", "upper")},
         **{name: float(item.scored[name][2]) for name in ("anomaly_score", "alert_score")},
-        **{name: float(item.scored[name][2]) for name in ("expected", "lower")},
+        **{name: float(item.scored[name][2]) for name in ("expected", "lower", "rate")},
         "event": "quiet",
     }
     assert samples[0]["likelihood"] is None  # not known yet

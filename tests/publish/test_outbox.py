@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.publish.world import START, World, an_event, positions, rows_of
-from tocsin.detect.result import RESULT
+from tocsin.detect.result import NUMBERS
 from tocsin.engine.committed import Committed
 from tocsin.publish import outbox as outbox_module
 from tocsin.publish.delivery import Delivery, Gap, Item
@@ -20,7 +20,7 @@ DAY = 24 * HOUR
 
 def as_rows(world: World, what: Committed) -> list[tuple[object, ...]]:
     """What a delivery of this commit must hold."""
-    scored = what.scored[[*(RESULT.names or ())]].tolist()
+    scored = what.scored[[*NUMBERS, "event"]].tolist()
     return [
         (
             (world.registry.uids[row], f"m{row}", (("dc", "b"), ("host", "a")), 1),

@@ -44,6 +44,9 @@ def event_at(first: int, last: int, score: float = 0.8) -> Event:
         likelihood=1 - 10 ** (-10 * score),
         samples=last - first + 1,
         open=False,
+        pattern="level_shift",
+        why="4.5 times higher than expected (900 against 200)",
+        muted="like the one of <b>3 July</b> 2026 marked not an anomaly",
     )
 
 
@@ -140,6 +143,8 @@ def test_event_is_told_in_words(page: Page, opened: Callable[..., Watch]) -> Non
     row = page.inner_text("#events tbody tr")
     assert "1 in 100 million" in row
     assert "900 where about 200 was expected" in row
+    assert "level shift 4.5 times higher than expected (900 against 200)" in row
+    assert "(muted: like the one of <b>3 July</b> 2026 marked not an anomaly)" in row
     box = page.locator(".plot .nsewdrag").first.bounding_box()
     page.click("#events button.link")
     low, high = view(page)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tocsin.detect.result import RESULT, Readiness
+from tocsin.detect.result import NUMBERS, RESULT, Readiness
 from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError, OutputError
 from tocsin.publish.results import (
@@ -31,7 +31,7 @@ from tocsin.scanning import SeriesResult, scan_series
 
 SECOND = 1_000_000_000
 HEADER = (
-    "metric,timestamp,value,raw_score,likelihood,anomaly_score,alert_score,"
+    "metric,timestamp,value,rate,raw_score,likelihood,anomaly_score,alert_score,"
     "expected,lower,upper,event"
 )
 FORMATS: list[Format] = ["csv", "parquet"]
@@ -49,9 +49,8 @@ def series(count: int = 400, name: str = "cpu", step: int = 60 * SECOND, **label
 def made_up(values: list[float]) -> SeriesResult:
     """A series whose every number is hard to write down."""
     scored = np.zeros(len(values), dtype=RESULT)
-    for name in RESULT.names or ():
-        if name != "event":
-            scored[name] = values
+    for name in NUMBERS:
+        scored[name] = values
     stamps = np.arange(len(values), dtype=np.int64)
     return SeriesResult(Metric("m"), stamps, np.array(values), scored, [], Readiness(0, 1))
 

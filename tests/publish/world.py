@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from tocsin.detect.events import Event
-from tocsin.detect.result import RESULT
+from tocsin.detect.result import NUMBERS, RESULT
 from tocsin.engine.committed import UNSCORED, Committed
 from tocsin.engine.events import Changed
 from tocsin.engine.registry import Registry
@@ -90,9 +90,8 @@ class World:
 
     def _scored(self, seq: Any) -> Any:
         scored = np.zeros(len(seq), dtype=RESULT)
-        for name in RESULT.names or ():
-            if name != "event":
-                scored[name] = self.random.random(len(seq))
+        for name in NUMBERS:
+            scored[name] = self.random.random(len(seq))
         scored["event"] = seq % 4
         scored["likelihood"][seq < 3] = np.nan
         scored["event"][seq == 2] = UNSCORED
@@ -105,7 +104,7 @@ def rows_of(item: Item) -> list[tuple[Any, ...]]:
     who: list[Identity] = [item.metrics[i] for i in item.metric.tolist()]
     scored = [
         tuple(None if x != x else x for x in row)
-        for row in item.scored[[*(RESULT.names or ())]].tolist()
+        for row in item.scored[[*NUMBERS, "event"]].tolist()
     ]
     columns = (item.seq.tolist(), item.timestamp.tolist(), item.value.tolist(), scored)
     return list(zip(who, *columns, strict=True))

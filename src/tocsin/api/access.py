@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 
 from tocsin.config import Config
 
-__all__ = ["need_token", "not_from_elsewhere"]
+__all__ = ["Connection", "need_token", "not_from_elsewhere", "same"]
 
 Connection = ASGIConnection[BaseRouteHandler, object, object, object]  # type: ignore[type-var]
 
@@ -23,14 +23,15 @@ def need_token(connection: Connection, _handler: BaseRouteHandler) -> None:
     if config.token is None:
         return
     scheme, _, shown = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not _same(shown.strip(), config.token):
+    if scheme.lower() != "bearer" or not same(shown.strip(), config.token):
         raise NotAuthorizedException(
             "show the token: Authorization: Bearer …", headers={"WWW-Authenticate": "Bearer"}
         )
 
 
-def _same(shown: str, token: str) -> bool:
-    return hmac.compare_digest(shown.encode(), token.encode())
+def same(shown: str, token: str) -> bool:
+    """Whether this is the token, in a time that tells nothing about it."""
+    return hmac.compare_digest(shown.encode(errors="replace"), token.encode())
 
 
 def not_from_elsewhere(connection: Connection, _handler: BaseRouteHandler) -> None:

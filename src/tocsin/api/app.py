@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import structlog
@@ -12,9 +13,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
-from tocsin.api import control, intake, live, notes, page, query, receive, subscribers
+from tocsin.api import control, intake, live, marks, notes, page, query, receive, subscribers
 from tocsin.api.access import need_token, not_from_elsewhere
 from tocsin.api.parts import Parts
+from tocsin.api.protocols import influx, otlp, remote_write
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
@@ -28,6 +30,8 @@ from tocsin.errors import (
     TooLargeError,
     UnknownMetricError,
 )
+from tocsin.ingest.influx import Memo
+from tocsin.ingest.otlp import Intervals
 from tocsin.publish.publishing import Publishing
 from tocsin.store.queries import Reader
 
@@ -35,6 +39,8 @@ __all__ = ["make_app"]
 
 _log: Final = structlog.get_logger("tocsin.api")
 
+#: How many large bodies are decoded at once.
+_DECODING: Final = 2
 #: Status, and after how many seconds to try again.
 _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
     BadInputError: (400, None),
@@ -55,6 +61,7 @@ def make_app(
         "/api/v1",
         route_handlers=[
             receive.receive,
+            remote_write.handler(config),
             query.list_metrics,
             query.show_metric,
             query.list_samples,
@@ -74,6 +81,9 @@ def make_app(
             notes.add_annotation,
             notes.change_annotation,
             notes.remove_annotation,
+            marks.list_marks,
+            marks.add_mark,
+            marks.take_back_mark,
             intake.list_refusals,
             intake.list_late,
             intake.show_source,
@@ -90,9 +100,21 @@ def make_app(
         "reader": reader,
         "publishing": publishing,
         "hub": hub,
+        "influx": Memo(),
+        "otlp": Intervals(),
+        "decoding": asyncio.Semaphore(_DECODING),
     }
     return Litestar(
-        [api, live.healthz, live.own_metrics, page.index, page.chart_library, page.static],
+        [
+            api,
+            influx.router(),
+            otlp.router(),
+            live.healthz,
+            live.own_metrics,
+            page.index,
+            page.chart_library,
+            page.static,
+        ],
         state=Parts(parts),
         guards=[not_from_elsewhere],
         exception_handlers=dict.fromkeys(_STATUS, _told),

@@ -30,11 +30,13 @@ __all__ = [
 Stored = Mapping[Any, Any]
 
 
-class RejectedOut(msgspec.Struct):
+class RejectedOut(msgspec.Struct, omit_defaults=True):
     """A refused sample: its place in the request, and why (``word: explanation``)."""
 
     index: int
     reason: str
+    #: Where the request has one sample a line: which, from 1.
+    line: int | None = None
 
 
 class ReceiptOut(msgspec.Struct, omit_defaults=True):
@@ -45,6 +47,8 @@ class ReceiptOut(msgspec.Struct, omit_defaults=True):
     rejected: list[RejectedOut]
     #: Kept though they came too late to be scored.
     late: int = 0
+    #: Dropped, as a rule of the configuration says; no error.
+    filtered: int = 0
 
 
 class RefusalOut(msgspec.Struct):
@@ -124,6 +128,8 @@ class MetricOut(msgspec.Struct):
     #: What it is watched with; null: it is not monitored.
     model: str | None
     likelihood: str | None
+    #: "gauge", or "counter": its rate is watched.
+    kind: str | None
     generation: int
     created: str
     samples: int
@@ -135,8 +141,8 @@ class MetricOut(msgspec.Struct):
     readiness: ReadinessOut
 
     @classmethod
-    def of(cls, row: Stored, readiness: Readiness) -> MetricOut:
-        """From a row of the table `metric`."""
+    def of(cls, row: Stored, readiness: Readiness, kind: str | None) -> MetricOut:
+        """From a row of the table `metric`; ``kind``: what it is watched as."""
         return cls(
             uid=row["uid"],
             name=row["name"],
@@ -148,6 +154,7 @@ class MetricOut(msgspec.Struct):
             failures=row["failures"],
             model=row["model"],
             likelihood=row["likelihood"],
+            kind=kind,
             generation=row["generation"],
             created=iso(row["created"]),
             samples=row["last_seq"],
@@ -175,7 +182,10 @@ class SampleOut(msgspec.Struct):
 
     seq: int
     timestamp: str
+    #: As it was sent.
     value: float
+    #: Of a counter: its rate per second, which is what was watched; null at its first sample.
+    rate: float | None
     raw_score: float | None
     likelihood: float | None
     anomaly_score: float | None
@@ -194,6 +204,7 @@ class SampleOut(msgspec.Struct):
             seq=row["seq"],
             timestamp=iso(row["timestamp"]),
             value=row["value"],
+            rate=row["rate"],
             raw_score=row["raw_score"],
             likelihood=row["likelihood"],
             anomaly_score=row["anomaly_score"],
@@ -213,7 +224,10 @@ class SamplesPage(msgspec.Struct):
 
 
 class EventOut(msgspec.Struct):
-    """A run of anomalous samples of one metric; value, expectation and band are the peak's."""
+    """A run of anomalous samples of one metric; value, expectation and band are the peak's.
+
+    A counter's value is its rate.
+    """
 
     id: int
     #: The metric's uid.
@@ -232,6 +246,15 @@ class EventOut(msgspec.Struct):
     likelihood: float | None
     anomaly_score: float | None
     samples: int
+    #: What it is ("spike", "level_shift", …) and why, in a sentence; "": from before this was kept.
+    pattern: str
+    why: str
+    #: The evidence that each view of the default model brought, in decades.
+    views: dict[str, float]
+    #: Why nobody is alarmed; "": somebody is.
+    muted: str
+    #: The mark that it was told for; "": it needed none.
+    because: str
 
     @classmethod
     def of(cls, row: Stored) -> EventOut:
@@ -252,6 +275,11 @@ class EventOut(msgspec.Struct):
             likelihood=row["likelihood"],
             anomaly_score=row["anomaly_score"],
             samples=row["samples"],
+            pattern=row["pattern"] or "",
+            why=row["why"] or "",
+            views=json.loads(row["views"] or "{}"),
+            muted=row["muted"] or "",
+            because=row["because"] or "",
         )
 
 

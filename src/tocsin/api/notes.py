@@ -16,11 +16,17 @@ from msgspec import UNSET, UnsetType
 from tocsin.api.control import done
 from tocsin.api.parts import Parts
 from tocsin.api.query import Cursor, Limit, Moment, cursor_numbers, moment_of, stored_metric
-from tocsin.errors import BadInputError
+from tocsin.errors import ActionRefusedError, BadInputError
 from tocsin.samples import iso
 from tocsin.store.annotations import Annotations
 
-__all__ = ["add_annotation", "change_annotation", "list_annotations", "remove_annotation"]
+__all__ = [
+    "add_annotation",
+    "change_annotation",
+    "list_annotations",
+    "remove_annotation",
+    "stretch",
+]
 
 T = TypeVar("T")
 
@@ -47,7 +53,7 @@ class AnnotationIn(msgspec.Struct, forbid_unknown_fields=True):
     def columns(self) -> dict[str, Any]:
         """Columns of the table `annotation`. Errors: `BadInputError`."""
         told = {"kind": self.kind, "text": self.text, "author": self.author, "event": self.event}
-        return told | _stretch(self.start, self.end)
+        return told | stretch(self.start, self.end)
 
 
 class AnnotationPatch(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -69,6 +75,8 @@ class AnnotationOut(msgspec.Struct):
     author: str
     event: int | None
     created: str
+    #: Whether it changes what is alarmed on (see marks).
+    acts: bool
 
     @classmethod
     def of(cls, row: Mapping[Any, Any]) -> AnnotationOut:
@@ -82,6 +90,7 @@ class AnnotationOut(msgspec.Struct):
             author=row["author"],
             event=row["event"],
             created=iso(row["created"]),
+            acts=row["signature"] is not None,
         )
 
 
@@ -151,6 +160,9 @@ def _change(state: Parts, number: int, columns: dict[str, Any]) -> AnnotationOut
     if number > _LARGEST:
         return None
     notes = _notes(state)
+    known = notes.get(number)
+    if known is not None and known["signature"] and "kind" in columns:
+        raise ActionRefusedError(f"{number} is a mark that acts: take it back and mark anew")
     if columns:
         notes.change(number, **columns)
     row = notes.get(number)
@@ -158,7 +170,12 @@ def _change(state: Parts, number: int, columns: dict[str, Any]) -> AnnotationOut
 
 
 def _remove(state: Parts, number: int) -> bool:
-    return number <= _LARGEST and _notes(state).remove(number)
+    known = _notes(state).get(number) if number <= _LARGEST else None
+    if known is None:
+        return False
+    if known["signature"]:  # it stays, for samples from before that wait to be scored
+        return state.engine.marking.take_back(number)
+    return _notes(state).remove(number)
 
 
 def _there(number: int, found: T | None) -> T:
@@ -171,7 +188,8 @@ def _notes(state: Parts) -> Annotations:
     return Annotations(state.engine.database, state.engine.writer)
 
 
-def _stretch(start: When, end: When) -> dict[str, int]:
+def stretch(start: When, end: When) -> dict[str, int]:
+    """Columns ``start`` and ``end`` (ns). Errors: `BadInputError`."""
     first, last = moment_of("start", str(start)), moment_of("end", str(end))
     if first is None or last is None or last < first:
         raise BadInputError("end: must not be before start")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from litestar.datastructures import State
 
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
+from tocsin.ingest.influx import Memo
+from tocsin.ingest.otlp import Intervals
 from tocsin.publish.publishing import Publishing
 from tocsin.store.queries import Reader
 
@@ -21,3 +25,9 @@ class Parts(State):
     reader: Reader
     hub: Hub
     publishing: Publishing
+    #: Metrics by the bytes of their lines.
+    influx: Memo
+    #: Held while a large body is unpacked and decoded, which takes memory for a moment.
+    decoding: asyncio.Semaphore
+    #: The last points of cumulative histograms.
+    otlp: Intervals

@@ -105,7 +105,8 @@ def list_events(
 
 def metric_out(state: Parts, row: Row) -> MetricOut:
     """What is told of a metric, from its row."""
-    return MetricOut.of(row, state.engine.readiness(row["id"]))
+    engine, metric = state.engine, row["id"]
+    return MetricOut.of(row, engine.readiness(metric), engine.kind(metric))
 
 
 def stored_metric(state: Parts, uid: str) -> Row:

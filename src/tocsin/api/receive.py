@@ -11,12 +11,15 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestB
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import HeaderParameter
 
+from tocsin.api.committing import committed
 from tocsin.api.models import ReceiptOut, RejectedOut
 from tocsin.api.parts import Parts
-from tocsin.engine.batch import Batch, Receipt
+from tocsin.config import Config
+from tocsin.engine.batch import Receipt
 from tocsin.engine.deliveries import KEY
-from tocsin.errors import BadInputError, StoreError
-from tocsin.ingest.http_json import PROTOCOL, Decoded, decode
+from tocsin.errors import BadInputError
+from tocsin.ingest.bodies import inflate
+from tocsin.ingest.http_json import PROTOCOL, Decoded, decode, decode_lines
 
 __all__ = ["receive"]
 
@@ -61,6 +64,9 @@ Bulk = Annotated[
     HeaderParameter(name="Tocsin-Bulk", description="part of a large load, which waits for others"),
 ]
 
+#: Content types of one sample a line.
+LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
 _SAMPLE: Final = Schema(
     type=OpenAPIType.OBJECT,
     required=["metric", "timestamp", "value"],
@@ -99,7 +105,9 @@ class _Operation(Operation):
             properties={"samples": Schema(type=OpenAPIType.ARRAY, items=_SAMPLE)},
         )
         media = OpenAPIMediaType(schema=body, examples={"one": Example(value=_EXAMPLE)})
-        self.request_body = RequestBody(content={"application/json": media}, required=True)
+        lines = OpenAPIMediaType(schema=_SAMPLE)
+        content = {"application/json": media, LINES[0]: lines}
+        self.request_body = RequestBody(content=content, required=True)
 
 
 @post("/samples", status_code=200, operation_class=_Operation, summary="Send samples")
@@ -116,27 +124,19 @@ async def receive(
     A request without an answer may be sent again: samples that are stored are duplicates. With
     an `Idempotency-Key`, or `Tocsin-Source` and `Tocsin-Position`, the answer is the same too.
 
+    As `application/x-ndjson` the body is one sample a line, and rejected ones are told with their
+    line. `Content-Encoding` may be gzip, deflate, zstd or snappy.
+
     400: the body cannot be read; 413: it is too large; 429 and 503: send it again later.
     """
     origin = _origin(key, source, position)
-    decoded = await _decode(await request.body(), state.config.max_body_samples)
+    told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = _Body(await request.body(), request.headers.get("content-encoding", ""), told in LINES)
+    decoded = await body.decode(state.config)
     batch = replace(decoded.batch, sender=_sender(request, source), bulk=bulk, **origin)
-    receipt = await _committed(state, batch)
+    receipt = await committed(state, batch)
     state.engine.telemetry.refused(PROTOCOL, decoded.rejected)
-    return _out(decoded.merged(receipt))
-
-
-async def _committed(state: Parts, batch: Batch) -> Receipt:
-    """The receipt; the samples may still be stored after an error: then they are duplicates.
-
-    Errors: `QueueFullError`, `StoreError` also when the commit takes too long.
-    """
-    receipt = asyncio.wrap_future(state.engine.submit(batch))
-    try:
-        return await asyncio.wait_for(asyncio.shield(receipt), state.config.answer_s)
-    except TimeoutError as error:
-        why = state.engine.trouble or "more arrives than can be stored"
-        raise StoreError(f"not stored within {state.config.answer_s:g} s: {why}") from error
+    return _out(decoded.merged(receipt), body.lines)
 
 
 def _origin(key: str | None, source: str | None, position: int | None) -> dict[str, Any]:
@@ -159,12 +159,28 @@ def _sender(request: Request[Any, Any, Any], source: str | None) -> str:
     return f"http {request.client.host}" if request.client else PROTOCOL
 
 
-async def _decode(body: bytes, most: int) -> Decoded:
-    if len(body) < _LARGE:
-        return decode(body, most)
-    return await asyncio.to_thread(decode, body, most)
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A request's body as it came, and how it is to be read."""
+
+    data: bytes
+    encoding: str
+    lines: bool
+
+    async def decode(self, config: Config) -> Decoded:
+        """Its samples. Errors: `BadInputError`, `TooLargeError`."""
+        if len(self.data) < _LARGE and not self.encoding:
+            return self._decode(config)
+        return await asyncio.to_thread(self._decode, config)
+
+    def _decode(self, config: Config) -> Decoded:
+        data = inflate(self.data, self.encoding, config.max_body_bytes)
+        return (decode_lines if self.lines else decode)(data, config.max_body_samples)
 
 
-def _out(receipt: Receipt) -> ReceiptOut:
-    rejected = [RejectedOut(r.index, r.reason) for r in receipt.rejected]
-    return ReceiptOut(receipt.accepted, receipt.duplicates, rejected, receipt.late)
+def _out(receipt: Receipt, lines: bool) -> ReceiptOut:
+    rejected = [
+        RejectedOut(r.index, r.reason, r.index + 1 if lines else None) for r in receipt.rejected
+    ]
+    told = receipt.accepted, receipt.duplicates, rejected, receipt.late, receipt.filtered
+    return ReceiptOut(*told)

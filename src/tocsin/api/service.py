@@ -9,17 +9,22 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import uvicorn
 
 from tocsin.api.app import make_app
-from tocsin.api.listening import bind, bound_port
+from tocsin.api.limits import BoundedBodies, Limits, limited
+from tocsin.api.listening import bind, bound_port, queue_more
 from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
 from tocsin.errors import StoreError
-from tocsin.ingest import graphite, host
+from tocsin.ingest import host
+from tocsin.ingest.follow.following import Following
+from tocsin.ingest.listeners import LISTENERS
+from tocsin.ingest.scrape import Scraper
 from tocsin.publish.publishing import Publishing
 from tocsin.store.database import claim, place
 from tocsin.store.queries import Reader
@@ -54,7 +59,7 @@ class _Listening:
     """Bound sockets by protocol; closed by whoever serves them, or at the end."""
 
     http: list[socket.socket] = field(default_factory=list)
-    graphite: list[socket.socket] = field(default_factory=list)
+    sockets: dict[str, list[socket.socket]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -63,11 +68,12 @@ def _bound(config: Config) -> Iterator[_Listening]:
     try:
         if config.http_address:
             listening.http = bind(config.http_address, "http")
-        if config.graphite_address:
-            listening.graphite = bind(config.graphite_address, "graphite")
+        for key, address in config.socket_addresses.items():
+            option = key.replace("_", "-")
+            listening.sockets[key] = bind(address, option, LISTENERS[key].type)
         yield listening
     finally:
-        for bound in [*listening.http, *listening.graphite]:
+        for bound in chain(listening.http, *listening.sockets.values()):
             bound.close()
 
 
@@ -95,7 +101,9 @@ class _Service:
         self._publishing = publishing
         self._listening = listening
         self._announce = announce
-        self._graphite = graphite.Listener(engine)
+        self._listeners = {key: LISTENERS[key].make(engine, config) for key in listening.sockets}
+        self._following = Following(engine, config.follow)
+        self._scraper = Scraper(engine, config)
         self._saved = 0
 
     async def run(self) -> None:
@@ -109,13 +117,17 @@ class _Service:
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
         watching: asyncio.Task[None] | None = None
         try:
-            await self._graphite.start(self._listening.graphite)
+            self._following.start()
+            for key, listener in self._listeners.items():
+                await listener.start(self._listening.sockets[key])
             if self._config.watch_host:
                 watching = asyncio.create_task(
                     host.watch(self._engine, self._config.watch_interval)
                 )
+            self._scraper.start()
             if server is not None:
                 await _until_started(server, serving)
+                queue_more(self._listening.http)
             self._announce(self._ready_line())
             await _first_of(stop, serving, watching, asyncio.create_task(self._until_over()))
         finally:
@@ -140,11 +152,13 @@ class _Service:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+        await self._scraper.stop()
         hub.close()
-        await self._graphite.stop()
+        await asyncio.gather(*(listener.stop() for listener in self._listeners.values()))
         if server is not None and serving is not None:
             server.should_exit = True
             await serving
+        await asyncio.to_thread(self._following.stop)
         self._saved = await asyncio.to_thread(self._engine.stop)
         await asyncio.to_thread(self._publishing.stop)
 
@@ -154,7 +168,10 @@ class _Service:
         app = make_app(self._config, self._engine, self._reader, self._publishing, hub)
         return _Server(
             uvicorn.Config(
-                app,
+                BoundedBodies(app, self._config.max_body_bytes),
+                http=limited(Limits(self._config.max_connections)),
+                # So few at once that a request can come before its connection makes room.
+                backlog=max(16, self._config.max_connections // 8),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -167,8 +184,8 @@ class _Service:
         told = []
         if address := self._config.http_address:
             told.append(f"page http://{_reached(address, self._listening.http)}/")
-        if address := self._config.graphite_address:
-            told.append(f"graphite {_reached(address, self._listening.graphite)}")
+        for key, address in self._config.socket_addresses.items():
+            told.append(f"{key} {_reached(address, self._listening.sockets[key])}")
         return f"tocsin is ready: {', '.join([*told, f'data {place(self._config.url)}'])}"
 
     def _last_line(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from tocsin.cli.load_follow import as_followed, follow_files
+from tocsin.cli.load_history import fetch, queries_of
+from tocsin.cli.load_history import watching as history_watching
 from tocsin.cli.load_output import Watch, file_line, summary, watching
 from tocsin.cli.main import BAD_INPUT, INTERRUPTED
 from tocsin.errors import BadInputError, ConfigurationError, MissingExtraError, TocsinError
@@ -21,6 +24,7 @@ from tocsin.ingest.loading import BATCH_ROWS, Load, Loaded, Naming, Sink, source
 
 if TYPE_CHECKING:
     from tocsin.config import Config
+    from tocsin.ingest.query_range import Query
 
 __all__ = ["load"]
 
@@ -32,6 +36,12 @@ def load(
     url: str | None = None,
     token: str | None = None,
     config: Path | None = None,
+    prometheus: str | None = None,
+    query: tuple[str, ...] = (),
+    start: str | None = None,
+    end: str | None = None,
+    step: str = "1m",
+    prometheus_token: str | None = None,
     metric: str = "{name}",
     label: tuple[str, ...] = (),
     time_column: str | None = None,
@@ -44,11 +54,13 @@ def load(
     timezone: str = "UTC",
     batch_rows: int = BATCH_ROWS,
     again: bool = False,
+    follow: bool = False,
     quiet: Annotated[bool, Parameter(alias="-q")] = False,
 ) -> int:
     """Load files of metrics: store and score every sample, as if it had arrived live.
 
-    Reads what `tocsin scan` reads. Writes into the database itself, or with --url sends to a
+    Reads what `tocsin scan` reads; or, with --prometheus, the history of a Prometheus API, which
+    must come before what is newer. Writes into the database itself, or with --url sends to a
     running service, which goes on serving others meanwhile. Interrupted at any moment, the same
     command goes on where it was, and no sample is stored twice.
 
@@ -68,6 +80,19 @@ def load(
         The service's token; or set TOCSIN_TOKEN.
     config
         The service's configuration file (TOML), so that it is scored with the same settings.
+    prometheus
+        History instead of files: a Prometheus API (Prometheus, VictoriaMetrics, Mimir, Thanos),
+        such as http://127.0.0.1:9090
+    query
+        What to ask it for (PromQL), such as {job="node"}; may be repeated.
+    start
+        From when: epoch seconds or ISO 8601 with zone.
+    end
+        Until when. Default: now
+    step
+        The time between two points, such as 15s or 1m.
+    prometheus_token
+        Its token; or set PROMETHEUS_TOKEN.
     metric
         What to call the metrics; may hold {name} (as read), {file} and {folder}.
     label
@@ -93,13 +118,25 @@ def load(
         Samples of one batch.
     again
         Send everything, also what an earlier run has sent: for metrics deleted since.
+    follow
+        Go on with what the files get, until Ctrl-C: CSV with a header, or JSON with one sample a
+        line (.ndjson, .jsonl). Files may be rotated or emptied meanwhile.
     quiet
         Print nothing but errors.
     """
-    if not paths:
-        raise BadInputError("say which files or folders to load: tocsin load PATH…")
     if batch_rows < 1:
         raise ConfigurationError(f"--batch-rows {batch_rows}: must be at least 1")
+    token = token or os.environ.get("TOCSIN_TOKEN")
+    into = _Into(url, token, config, data, database)
+    if prometheus is not None:
+        if paths:
+            raise BadInputError("give files or --prometheus, not both")
+        named = {"template": metric, "labels": _labels(label)}
+        queries = queries_of(prometheus, query, start, end, step, **named)
+        shown = prometheus_token or os.environ.get("PROMETHEUS_TOKEN")
+        return _history(queries, into, shown, batch_rows, again=again, quiet=quiet)
+    if not paths:
+        raise BadInputError("say which files or folders to load: tocsin load PATH…")
     columns = ReadOptions(
         time_column=time_column,
         value_columns=value_column,
@@ -110,19 +147,61 @@ def load(
         delimiter=delimiter,
         header=header,
     )
-    naming = Naming(metric, _labels(label))
     errors = Console(stderr=True, highlight=False)
+    naming = Naming(metric, _labels(label))
     job = _Job(columns, naming, errors, quiet)
-    token = token or os.environ.get("TOCSIN_TOKEN")
-    with job.watching(paths) as watch, ExitStack() as stack:
-        if url is not None:
-            if data or database or config:
-                raise ConfigurationError("give --url, or --data, --database and --config: not both")
-            sink = stack.enter_context(_service(url, token, watch))
-        else:
-            sink = stack.enter_context(_engine(_configuration(config, data, database), watch))
+    with (
+        job.watching([] if follow else paths) as watch,
+        into.opened(watch.waits) as sink,
+    ):
+        if follow:
+            followed = [as_followed(path, columns, naming) for path in paths]
+            return follow_files(followed, sink, errors)
         job.run(Load(sink, batch_rows, again), watch)
     return job.finish()
+
+
+def _history(
+    queries: Sequence[Query],
+    into: _Into,
+    token: str | None,
+    rows: int,
+    *,
+    again: bool,
+    quiet: bool,
+) -> int:
+    errors = Console(stderr=True, highlight=False)
+
+    def say(line: str) -> None:
+        if not quiet:
+            errors.print(line, markup=False, soft_wrap=True)
+
+    with history_watching(errors, queries, quiet=quiet) as watch, into.opened(watch.waits) as sink:
+        whole = fetch(sink, queries, watch, say, token=token, rows=rows, again=again)
+    return 0 if whole else INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True)
+class _Into:
+    """Where samples go: a running service, or the database itself."""
+
+    url: str | None
+    token: str | None
+    config: Path | None
+    data: Path | None
+    database: str | None
+
+    @contextmanager
+    def opened(self, waits: Callable[[str], None]) -> Iterator[Sink]:
+        """The way there; ``waits`` is told why one waits."""
+        if self.url is None:
+            with _engine(_configuration(self.config, self.data, self.database), waits) as sink:
+                yield sink
+            return
+        if self.data or self.database or self.config:
+            raise ConfigurationError("give --url, or --data, --database and --config: not both")
+        with _service(self.url, self.token, waits) as sink:
+            yield sink
 
 
 def _labels(told: Sequence[str]) -> dict[str, str]:
@@ -143,7 +222,7 @@ def _configuration(config: Path | None, data: Path | None, database: str | None)
 
 
 @contextmanager
-def _engine(config: Config, watch: Watch) -> Iterator[Sink]:
+def _engine(config: Config, waits: Callable[[str], None]) -> Iterator[Sink]:
     """An engine of our own on the database, which no service may hold meanwhile."""
     from tocsin.api.logs import set_up_logs
     from tocsin.engine.engine import Engine
@@ -155,18 +234,18 @@ def _engine(config: Config, watch: Watch) -> Iterator[Sink]:
         engine = Engine(database, config)
         engine.start()
         try:
-            yield EngineSink(engine, database, watch.waits)
+            yield EngineSink(engine, database, waits)
         finally:
             engine.stop()
 
 
 @contextmanager
-def _service(url: str, token: str | None, watch: Watch) -> Iterator[Sink]:
+def _service(url: str, token: str | None, waits: Callable[[str], None]) -> Iterator[Sink]:
     try:
         from tocsin.ingest.remote import ServiceSink
     except ModuleNotFoundError as error:
         raise MissingExtraError("--url", "server") from error
-    sink = ServiceSink(url, token=token, notice=watch.waits)
+    sink = ServiceSink(url, token=token, notice=waits)
     try:
         yield sink
     finally:

@@ -86,6 +86,8 @@ def file_line(loaded: Loaded) -> str:
         told.append(f"{loaded.duplicates:,} already known")
     if loaded.late:
         told.append(f"{loaded.late:,} too late to be scored")
+    if loaded.filtered:
+        told.append(f"{loaded.filtered:,} dropped by a rule of intake")
     told += [f"{count:,} refused ({reason})" for reason, count in sorted(loaded.refused.items())]
     told += [f"{count:,} cells not read ({why})" for why, count in sorted(loaded.unread.items())]
     return f"{loaded.path}: {loaded.samples:,} samples: {', '.join(told)}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from tocsin.cli.interrupts import Hold
 from tocsin.cli.main import BAD_INPUT, FOUND_EVENTS, INTERRUPTED
+from tocsin.cli.marks_file import Marks
 from tocsin.cli.scan_output import (
     FileOutcome,
     SeriesOutcome,
@@ -21,24 +22,31 @@ from tocsin.cli.scan_output import (
     series_notes,
     watching,
 )
-from tocsin.detect.settings import LIKELIHOODS, MODELS, Settings
+from tocsin.detect.marks import Wish
+from tocsin.detect.settings import DIRECTIONS, KINDS, LIKELIHOODS, MODELS, Settings
 from tocsin.errors import BadInputError, MissingExtraError, OutputError, TocsinError
 from tocsin.ingest.files import FileReading, ReadOptions, find_files, read_file
 from tocsin.publish.results import Format, format_of, result_paths, write_results
-from tocsin.scanning import SeriesResult, scan_series
+from tocsin.samples import Metric
+from tocsin.scanning import TOGETHER, SeriesResult, scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tocsin.cli.scan_output import Watch
+    from tocsin.ingest.files import Series
     from tocsin.publish.report import ReportSeries
 
 __all__ = ["scan"]
 
 _MODEL_HELP = f"What finds samples surprising; one of: {', '.join(MODELS)}."
+_DIRECTION_HELP = f"Which deviations are told; one of: {', '.join(DIRECTIONS)}."
 _LIKELIHOOD_HELP = (
     f"What makes surprise a probability; one of: {', '.join(LIKELIHOODS)} (HTM Engine's)."
 )
+#: Samples of series that are scored together, at most.
+_TOGETHER: Final = 1_000_000
+_KIND_HELP = f"What values are; one of: {', '.join(KINDS)} (a count, watched as its rate)."
 
 
 def scan(
@@ -52,8 +60,13 @@ def scan(
     header: Annotated[bool | None, Parameter(negative="--no-header")] = None,
     timezone: str = "UTC",
     false_alarms_per_week: float | None = None,
+    direction: Annotated[str, Parameter(help=_DIRECTION_HELP)] = Settings().direction,
+    least_change: float = 0.0,
+    least_relative_change: float = 0.0,
     model: Annotated[str, Parameter(help=_MODEL_HELP)] = Settings().model,
     likelihood: Annotated[str, Parameter(help=_LIKELIHOOD_HELP)] = Settings().likelihood,
+    kind: Annotated[str, Parameter(help=_KIND_HELP)] = Settings().kind,
+    marks: Path | None = None,
     out: Path | None = None,
     format: Format | None = None,
     report: Path | None = None,
@@ -94,10 +107,21 @@ def scan(
         Europe/Berlin.
     false_alarms_per_week
         About how many false alarms are accepted per metric and week.
+    direction
+        Which deviations from the expected value are told.
+    least_change
+        The smallest deviation from the expected value that is told, in the metric's units.
+    least_relative_change
+        The same as a share of the expected value: 0.1 for a tenth.
     model
         What finds samples surprising.
     likelihood
         What makes surprise a probability.
+    kind
+        What values are: a gauge is watched as it is, a counter as its rate per second.
+    marks
+        A JSON file of what is (not) an anomaly: [{"kind": "not_anomaly", "start": …, "end": …}, …]
+        with times in ISO 8601. Each acts as if it had been said as soon as it was over.
     out
         Write every sample's scores into this folder, one file per input.
     format
@@ -124,8 +148,12 @@ def scan(
     said = {
         "timezone": timezone,
         "false_alarms_per_week": false_alarms_per_week,
+        "direction": direction,
+        "least_change": least_change,
+        "least_relative_change": least_relative_change,
         "model": model,
         "likelihood": likelihood,
+        "kind": kind,
     }
     settings = Settings.of({name: given for name, given in said.items() if given is not None})
     if not paths:
@@ -133,6 +161,8 @@ def scan(
     if format and not out:
         raise BadInputError("--format is about result files: say where to with --out DIR")
     job = _Job(settings, columns, Console(stderr=True, highlight=False), quiet, report is not None)
+    if marks is not None:
+        job.marks = Marks.read(marks)
     return job.run(paths, out, format, report, as_json=json, fail_on_event=fail_on_event)
 
 
@@ -149,6 +179,7 @@ class _Job:
     outcomes: list[FileOutcome] = field(default_factory=list)
     kept: list[ReportSeries] = field(default_factory=list)
     hold: Hold = field(default_factory=Hold)
+    marks: Marks = field(default_factory=Marks)
 
     def run(
         self,
@@ -180,7 +211,7 @@ class _Job:
             return self._interrupted(len(files), left, targets)
         if any(outcome.error for outcome in self.outcomes):
             return BAD_INPUT
-        events = any(one.events for outcome in self.outcomes for one in outcome.series)
+        events = any(one.alarms for outcome in self.outcomes for one in outcome.series)
         return FOUND_EVENTS if fail_on_event and events else 0
 
     def _find(self, paths: Sequence[Path]) -> list[Path]:
@@ -241,21 +272,25 @@ class _Job:
     def _scored(
         self, reading: FileReading, outcome: FileOutcome, watch: Watch
     ) -> Iterator[SeriesResult]:
-        """Score series by series, letting go of each before the next."""
+        """Score some series at a time, letting go of them before the next."""
         reading.series.reverse()
         while reading.series:
-            series = reading.series.pop()
-            result = scan_series(
-                series.metric, series.timestamps, series.values, self.settings, watch.advance
-            )
-            one = SeriesOutcome.of(series, result)
-            outcome.series.append(one)
-            if self.keep:
-                self._keep(outcome, one, result)
-            del series
-            yield result
+            some = _taken(reading.series)
+            columns = [(one.metric, one.timestamps, one.values) for one in some]
+            for series, result in zip(
+                some, scan_all(columns, self.settings, watch.advance, self._wishes), strict=True
+            ):
+                one = SeriesOutcome.of(series, result)
+                outcome.series.append(one)
+                if self.keep:
+                    self._keep(outcome, one, result)
+                yield result
+            del some, columns, series, result
         # Results that are on disk must count as done: what is left to do is short.
         self.hold.start()
+
+    def _wishes(self, metric: Metric) -> Sequence[Wish]:
+        return self.marks.of(str(metric))
 
     def _keep(self, outcome: FileOutcome, one: SeriesOutcome, result: SeriesResult) -> None:
         from tocsin.publish.report import ReportSeries
@@ -264,7 +299,7 @@ class _Job:
             ReportSeries(
                 metric=one.metric,
                 timestamps=result.timestamps,
-                values=result.values,
+                values=result.watched,
                 scored=result.scored,
                 events=result.events,
                 notes=[outcome.path.name, *outcome.notices, *one.notes],
@@ -297,6 +332,16 @@ class _Job:
     def _say(self, lines: Sequence[str]) -> None:
         for line in lines:
             self.errors.print(line, markup=False, soft_wrap=True)
+
+
+def _taken(waiting: list[Series]) -> list[Series]:
+    """Series from the end of a list, as many as go together and are not too long for memory."""
+    taken = [waiting.pop()]
+    samples = len(taken[0].values)
+    while waiting and len(taken) < TOGETHER and samples + len(waiting[-1].values) <= _TOGETHER:
+        taken.append(waiting.pop())
+        samples += len(taken[-1].values)
+    return taken
 
 
 def _exhaust(scored: Iterator[SeriesResult]) -> None:

@@ -51,6 +51,7 @@ _COLUMNS: Final = {
     "how improbable": 10,
     "value": 7,
     "expected": 9,
+    "why": 30,
 }
 #: Characters of a table that is not shown on a terminal, at most.
 _WIDEST: Final = 10_000
@@ -82,6 +83,11 @@ class SeriesOutcome:
             readiness=result.readiness,
             events=result.events,
         )
+
+    @property
+    def alarms(self) -> list[Event]:
+        """Its events, but for those that are muted."""
+        return [event for event in self.events if not event.muted]
 
     @property
     def notes(self) -> list[str]:
@@ -154,8 +160,10 @@ def print_events(outcomes: Sequence[FileOutcome], timezone: str) -> None:
     if table.row_count:
         print(_drawn(table), end="")
     samples = sum(one.samples for one in series)
+    muted = sum(len(one.events) - len(one.alarms) for one in series)
+    note = f" ({muted:,} muted)" if muted else ""
     print(
-        f"{_count(table.row_count, 'event')} in {_count(samples, 'sample')} "
+        f"{_count(table.row_count, 'event')}{note} in {_count(samples, 'sample')} "
         f"of {_count(len(series), 'metric')}"
     )
 
@@ -223,7 +231,15 @@ def _cells(one: SeriesOutcome, event: Event, timezone: str) -> list[str]:
         improbable(event.likelihood),
         _number(event.value),
         f"{_number(event.expected)} {band}",
+        _why(event),
     ]
+
+
+def _why(event: Event) -> str:
+    told = f"{event.pattern.replace('_', ' ')}: {event.why}"
+    if event.because:
+        told += f" (told: {event.because})"
+    return f"{told} (muted: {event.muted})" if event.muted else told
 
 
 def _tells_file(outcome: FileOutcome, one: SeriesOutcome) -> bool:

@@ -20,6 +20,9 @@ def up(
     database: str | None = None,
     http: str | None = None,
     graphite: str | None = None,
+    graphite_udp: str | None = None,
+    graphite_pickle: str | None = None,
+    statsd: str | None = None,
     watch_host: Flag = None,
     watch_interval: float | None = None,
 ) -> None:
@@ -40,6 +43,12 @@ def up(
         HOST:PORT of the page and the API, or off. Default: 127.0.0.1:8765
     graphite
         HOST:PORT for Graphite plaintext lines (TCP), or off. Default: 127.0.0.1:2003
+    graphite_udp
+        HOST:PORT for Graphite plaintext lines over UDP. Default: off
+    graphite_pickle
+        HOST:PORT for carbon's pickles over TCP, usually port 2004. Default: off
+    statsd
+        HOST:PORT for StatsD messages over UDP, usually port 8125. Default: off
     watch_host
         Watch this machine: CPU, load, memory, swap, disks, network, processes.
     watch_interval
@@ -52,6 +61,9 @@ def up(
         "database": database,
         "http": http,
         "graphite": graphite,
+        "graphite_udp": graphite_udp,
+        "graphite_pickle": graphite_pickle,
+        "statsd": statsd,
         "watch_host": watch_host,
         "watch_interval": watch_interval,
     }

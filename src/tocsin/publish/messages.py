@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detect.result import EVENT_CODES, RESULT
+from tocsin.detect.result import EVENT_CODES, NUMBERS
 from tocsin.publish.delivery import Change, Delivery, Gap, Identity
 from tocsin.samples import SECOND_NS, iso
 
 __all__ = ["EventMessage", "GapMessage", "SampleMessage", "event_messages", "sample_messages"]
 
-_NUMBERS: Final = tuple(name for name in RESULT.names or () if name != "event")
 _STATES: Final = (*(state.value for state in EVENT_CODES), None)  # the last is at -1
 
 
@@ -33,6 +32,8 @@ class SampleMessage(msgspec.Struct):
     seq: int
     timestamp: str
     value: float
+    #: Of a counter: its rate per second, which is what was watched; else null.
+    rate: float
     raw_score: float
     likelihood: float
     anomaly_score: float
@@ -56,6 +57,7 @@ class EventMessage(msgspec.Struct):
     peak: str
     end: str
     open: bool
+    #: At the peak, as expectation and band; a counter's rate.
     value: float
     expected: float
     lower: float
@@ -63,6 +65,14 @@ class EventMessage(msgspec.Struct):
     likelihood: float
     anomaly_score: float
     samples: int
+    #: What it is ("spike", "level_shift", …), why in a sentence, and what each view found.
+    pattern: str
+    why: str
+    views: dict[str, float]
+    #: Why nobody is to be alarmed; "": somebody is.
+    muted: str
+    #: The mark that it was told for; "": it needed none.
+    because: str
 
 
 class GapMessage(msgspec.Struct):
@@ -93,7 +103,7 @@ def sample_messages(
         delivery.seq[part].tolist(),
         _iso(delivery.timestamp[part]),
         delivery.value[part].tolist(),
-        *(scored[name].tolist() for name in _NUMBERS),
+        *(scored[name].tolist() for name in NUMBERS),
         [_STATES[code] for code in scored["event"].tolist()],
     )
     return [SampleMessage(*who[metric], *rest) for metric, *rest in zip(*columns, strict=True)]
@@ -124,6 +134,11 @@ def _event(change: Change) -> EventMessage:
         likelihood=event.likelihood,
         anomaly_score=event.anomaly_score,
         samples=event.samples,
+        pattern=event.pattern,
+        why=event.why,
+        views=event.views,
+        muted=event.muted,
+        because=event.because,
     )
 
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
     text,
 )
 
-from tocsin.detect.events import Event
-from tocsin.detect.result import RESULT
+from tocsin.detect.events import event_of
+from tocsin.detect.result import NUMBERS, RESULT
 from tocsin.publish.delivery import Change, Delivery, Gap, Identity, Item
 from tocsin.publish.subscribers import PRUNED, confirmed_by_all, note_position
 from tocsin.store import schema
@@ -46,7 +46,11 @@ _KNOWN: Final = 50_000
 _STEP: Final = 200
 
 _ROW: Final = np.dtype(
-    [("n", "i8"), ("seq", "i8"), ("timestamp", "i8"), ("value", "f8"), *RESULT.descr]
+    [
+        *((name, "i8") for name in ("n", "seq", "timestamp")),
+        *((name, "f8") for name in ("value", *NUMBERS)),
+        ("event", "i8"),
+    ]
 )
 
 
@@ -218,8 +222,8 @@ def _deliveries(
 def _delivery(
     part: _Part, metric: Ints, samples: NDArray[np.void], known: Mapping[int, Identity]
 ) -> Delivery:
-    scored = np.empty(len(samples), dtype=RESULT)
-    for name in RESULT.names or ():
+    scored = np.zeros(len(samples), dtype=RESULT)
+    for name in (*NUMBERS, "event"):
         scored[name] = samples[name]
     return Delivery(
         position=part.position,
@@ -274,29 +278,12 @@ def _identities(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[in
 
 
 def _change(stored: Mapping[str, Any], known: Mapping[int, Identity]) -> Change:
-    def number(key: str) -> float:
-        return np.nan if stored[key] is None else float(stored[key])
-
-    event = Event(
-        start=stored["start"],
-        end=stored["end"],
-        peak=stored["peak"],
-        value=number("value"),
-        expected=number("expected"),
-        lower=number("lower"),
-        upper=number("upper"),
-        anomaly_score=number("anomaly_score"),
-        likelihood=number("likelihood"),
-        samples=stored["samples"],
-        open=stored["open"],
-    )
-    return Change(stored["id"], known[stored["metric"]], event)
+    return Change(stored["id"], known[stored["metric"]], event_of(stored))
 
 
 # --- statements -----------------------------------------------------------------------------------
 
 _C = schema.outbox.c
-_NUMBERS: Final = tuple(name for name in RESULT.names or () if name != "event")
 _NEWEST = select(func.max(_C.id))
 _PRUNED = select(schema.subscriber.c.position).where(schema.subscriber.c.name == PRUNED)
 _SIZES = select(_C.id, _C.count).where(_C.id > bindparam("after")).order_by(_C.id).limit(_COMMITS)
@@ -314,7 +301,7 @@ _WHO = select(_M.id, _M.uid, _M.name, _M.labels, _M.generation).where(
 # CROSS JOIN: SQLite keeps the order, one seek in the primary key per range.
 _WANTED: Final = (
     'WITH wanted (n, metric, low, high) AS (VALUES $ROWS) SELECT wanted.n, s.seq, s."timestamp", '
-    f"s.value, {', '.join(f's.{name}' for name in _NUMBERS)}, coalesce(s.event, -1) AS event "
+    f"s.value, {', '.join(f's.{name}' for name in NUMBERS)}, coalesce(s.event, -1) AS event "
     "FROM wanted CROSS JOIN sample AS s "
     "WHERE s.metric = wanted.metric AND s.seq BETWEEN wanted.low AND wanted.high"
 )
@@ -325,6 +312,6 @@ _BY_KEY = select(
 )
 _WANTED_COLUMNS: Final = (
     *(column(name, BigInteger) for name in ("n", "seq", "timestamp")),
-    *(column(name, Double) for name in ("value", *_NUMBERS)),
+    *(column(name, Double) for name in ("value", *NUMBERS)),
     column("event", SmallInteger),
 )

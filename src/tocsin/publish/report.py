@@ -202,6 +202,10 @@ def _event(event: Event) -> dict[str, Any]:
         "anomaly_score": _number(event.anomaly_score),
         "samples": event.samples,
         "open": event.open,
+        "pattern": event.pattern,
+        "why": event.why,
+        "muted": event.muted,
+        "because": event.because,
     }
 
 

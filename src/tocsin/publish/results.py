@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from tocsin.detect.result import RESULT
+from tocsin.detect.result import NUMBERS
 from tocsin.errors import ConfigurationError, MissingExtraError, OutputError
 from tocsin.samples import SECOND_NS
 from tocsin.scanning import SeriesResult, event_text
@@ -36,6 +36,7 @@ COLUMNS: Final = (
     "metric",
     "timestamp",
     "value",
+    "rate",
     "raw_score",
     "likelihood",
     "anomaly_score",
@@ -45,7 +46,6 @@ COLUMNS: Final = (
     "upper",
     "event",
 )
-_NUMBERS: Final = tuple(name for name in RESULT.names or () if name != "event")
 _TYPES: Final = {
     "metric": pa.string(),
     "timestamp": pa.timestamp("ns", "UTC"),
@@ -204,7 +204,7 @@ def _batches(one: SeriesResult) -> Iterator[Any]:
             "value": pa.array(one.values[part]),
             "event": pa.array(event_text(scored), pa.string()),
         }
-        for name in _NUMBERS:
+        for name in NUMBERS:
             column = np.ascontiguousarray(scored[name])
             columns[name] = pa.array(column, mask=np.isnan(column))
         yield pa.record_batch([columns[name] for name in COLUMNS], schema=_SCHEMA)

@@ -272,7 +272,7 @@ tocsin.Chart = (() => {
       const series = this.#series, offset = this.#offset;
       const rows = [
         ["when", `${words.moment(series.times[i], offset)} ${words.zone(offset)}`],
-        ["value", words.number(series.values[i])],
+        [series.kind === "counter" ? "per second" : "value", words.number(series.values[i])],
       ];
       if (Number.isFinite(series.expected[i])) {
         const size = series.upper[i] - series.lower[i];

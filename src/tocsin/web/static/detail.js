@@ -111,7 +111,7 @@ tocsin.Detail = (() => {
         api.get("events", { metric: ask.uid, start, end, limit: PAGE }),
       ]);
       this.#complete = found.whole;
-      const series = new Series();
+      const series = new Series(about?.kind);
       series.add(found.rows.reverse());
       series.events = told.events.map(timed).reverse();
       return series;

@@ -6,7 +6,7 @@ tocsin.events = (() => {
   const { words } = tocsin;
   // why: a browser lays out a few hundred rows at once; the rest is one press away.
   const SHOWN = 200;
-  const HEADS = ["Start", "Lasted", "How improbable", "At its peak", "Samples"];
+  const HEADS = ["Start", "Lasted", "How improbable", "Why", "At its peak", "Samples"];
 
   /** An element with a class and text; text is never read as HTML. */
   function element(tag, className = "", text = "") {
@@ -28,6 +28,16 @@ tocsin.events = (() => {
     return thead;
   }
 
+  /** What it is and why, in words; empty for an event from before this was kept. */
+  function why({ pattern, why: told, muted, because }) {
+    const cell = element("td", "why");
+    if (pattern) cell.append(element("b", "", pattern.replaceAll("_", " ")), " ");
+    cell.append(told ?? "");
+    if (because) cell.append(element("span", "muted", ` (told: ${because})`));
+    if (muted) cell.append(element("span", "muted", ` (muted: ${muted})`));
+    return cell;
+  }
+
   function line(event, offset, onPick) {
     const row = element("tr");
     const start = element("td");
@@ -38,6 +48,7 @@ tocsin.events = (() => {
     row.append(start,
       element("td", "", event.open ? `${lasted}, still open` : lasted),
       element("td", "odds", words.odds(event.anomaly_score)),
+      why(event),
       element("td", "", words.surprise(event)),
       element("td", "number", words.count(event.samples)));
     row.addEventListener("click", () => onPick(event));

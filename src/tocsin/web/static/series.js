@@ -12,6 +12,9 @@ tocsin.Series = (() => {
     events = [];
     lastSeq = 0;
 
+    /** `kind`: "counter": the rate is shown, which is what is watched; else the value. */
+    constructor(kind) { this.kind = kind; }
+
     /** Add samples as the interface gives them, oldest first; those already here are skipped. */
     add(samples) {
       let added = 0;
@@ -19,7 +22,7 @@ tocsin.Series = (() => {
         if (sample.seq <= this.lastSeq) continue;
         this.lastSeq = sample.seq;
         this.times.push(Date.parse(sample.timestamp));
-        this.values.push(number(sample.value));
+        this.values.push(number(this.kind === "counter" ? sample.rate : sample.value));
         this.expected.push(number(sample.expected));
         this.lower.push(number(sample.lower));
         this.upper.push(number(sample.upper));

@@ -15,13 +15,13 @@ tocsin.Wall = (() => {
   }
 
   class Card {
-    series = new Series();
     visible = false;
     #value = element("span", "last"); #state = element("span", "state");
     #canvas = element("canvas");
 
     constructor(about) {
       this.about = about;
+      this.series = new Series(about.kind);
       this.link = element("a", "card metric");
       this.link.href = `#metric=${encodeURIComponent(about.uid)}`;
       this.link.dataset.uid = about.uid;
@@ -37,11 +37,17 @@ tocsin.Wall = (() => {
 
     /** Take over newer facts. */
     tell(about, open) {
+      if (about.kind !== this.about.kind) this.series = new Series(about.kind);
       this.about = about;
       this.link.classList.toggle("open", open);
-      this.#value.textContent = words.short(about.last_value);
+      this.#tellValue();
       this.#state.textContent = open ? "open event"
         : about.status === "active" ? words.odds(about.anomaly_score) : words.status(about);
+    }
+
+    #tellValue() {
+      this.#value.textContent = this.about.kind === "counter"
+        ? `${words.short(this.series.values.at(-1))}/s` : words.short(this.about.last_value);
     }
 
     /** Take over samples that were just committed; false if some are missing before them. */
@@ -72,13 +78,16 @@ tocsin.Wall = (() => {
       const { samples } = await api.get(path, { start, order: "desc", limit: KEPT });
       const newest = samples.reverse();
       // why anew: more has come than was asked for, and a line must not hide the hole.
-      if (newest.length && newest[0].seq > this.series.lastSeq + 1) this.series = new Series();
+      if (newest.length && newest[0].seq > this.series.lastSeq + 1) {
+        this.series = new Series(this.about.kind);
+      }
       this.#add(newest);
     }
 
     #add(samples) {
       if (!this.series.add(samples)) return;
       this.series.keep(KEPT);
+      this.#tellValue();
       this.draw();
     }
 
@@ -210,7 +219,7 @@ tocsin.Wall = (() => {
       const brief = end > start ? `lasted ${words.duration(end - start)}` : "";
       const lasted = event.open ? "still open" : brief;
       line.append(element("span", "when", when), link,
-        element("span", "surprise", words.surprise(event)),
+        element("span", "surprise", event.why || words.surprise(event)),
         element("span", "odds", words.odds(event.anomaly_score)),
         element("span", "lasted", lasted));
       return line;

@@ -1,0 +1,1 @@
+"""Protocols of others over HTTP: one file each, over its decoder in `tocsin.ingest`."""
