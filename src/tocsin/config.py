@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tocsin.alarms import AlertRule, AlertRules, Grouping
 from tocsin.detect.models.foreign.names import Named, permitted
 from tocsin.detect.settings import MODELS, Settings
 from tocsin.errors import ConfigurationError
@@ -213,6 +214,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     intake: list[dict[str, Any]] = []
     #: Which metrics are monitored and how, first match first: see `tocsin.rules`.
     watch: list[dict[str, Any]] = []
+    #: Which events alarm, how severe they are and who is told, first match first.
+    alert: list[AlertRule] = []
+    #: Which events belong together.
+    incidents: Grouping = Grouping()
     #: Files whose new lines are samples.
     follow: list[Follow] = []
     #: Where results are pushed to.
@@ -233,6 +238,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def rules(self) -> Rules:
         """The rules of ``watch`` over ``detect``."""
         return Rules.of(self.detect, self.watch)
+
+    @property
+    def alarms(self) -> AlertRules:
+        """The rules of ``alert``."""
+        return AlertRules(self.alert)
 
     @property
     def filters(self) -> Filters:
@@ -263,7 +273,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 _KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
 #: Keys that no environment variable gives as a whole.
-_TABLES: Final = ("detect", "intake", "watch", "follow", "publish", "scrape")
+_TABLES: Final = (
+    *("detect", "intake", "watch", "alert", "incidents", "follow", "publish", "scrape"),
+)
 _HINTS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 
 

@@ -15,7 +15,7 @@ from tocsin.detect.settings import Settings
 from tocsin.errors import ConfigurationError
 from tocsin.samples import Metric
 
-__all__ = ["Choice", "Rule", "Rules", "settings_hash"]
+__all__ = ["Choice", "Rule", "Rules", "matches", "settings_hash"]
 
 T = TypeVar("T")
 
@@ -48,8 +48,13 @@ class Rule:
         >>> rule.matches(Metric.of("web.latency", {"host": "a"})), rule.matches(Metric.of("db"))
         (True, False)
         """
-        told = str(metric) if "{" in self.match else metric.name
-        return _pattern(self.match).fullmatch(told) is not None
+        return matches(self.match, metric)
+
+
+def matches(match: str, metric: Metric) -> bool:
+    """Whether a pattern is about a metric: see `Rule.match`."""
+    told = str(metric) if "{" in match else metric.name
+    return _pattern(match).fullmatch(told) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
-from tocsin.api import control, intake, live, marks, notes, page, query, receive, subscribers
+from tocsin.alert.duty import Duty
+from tocsin.api import (
+    control,
+    incidents,
+    intake,
+    live,
+    marks,
+    notes,
+    page,
+    query,
+    receive,
+    subscribers,
+)
 from tocsin.api.access import need_token, not_from_elsewhere
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
@@ -54,7 +66,7 @@ _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
 
 
 def make_app(
-    config: Config, engine: Engine, reader: Reader, publishing: Publishing, hub: Hub
+    config: Config, engine: Engine, reader: Reader, publishing: Publishing, duty: Duty, hub: Hub
 ) -> Litestar:
     """The application over the service's parts."""
     api = Router(
@@ -87,6 +99,7 @@ def make_app(
             intake.list_refusals,
             intake.list_late,
             intake.show_source,
+            *incidents.HANDLERS,
             live.follow,
             subscribers.list_subscribers,
             subscribers.confirm,
@@ -99,6 +112,7 @@ def make_app(
         "engine": engine,
         "reader": reader,
         "publishing": publishing,
+        "duty": duty,
         "hub": hub,
         "influx": Memo(),
         "otlp": Intervals(),

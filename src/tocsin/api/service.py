@@ -14,7 +14,9 @@ from typing import Final
 
 import uvicorn
 
+from tocsin.alert.duty import Duty
 from tocsin.api.app import make_app
+from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
 from tocsin.api.stream import Hub
@@ -50,7 +52,8 @@ def serve(config: Config, announce: Announce) -> None:
         database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
-        running = _Service(config, engine, Reader(database), publishing, listening, announce)
+        duty = Duty(database, publishing, config, engine.registry.metrics)
+        running = _Service(config, engine, Reader(database), publishing, duty, listening, announce)
         asyncio.run(running.run())
 
 
@@ -92,6 +95,7 @@ class _Service:
         engine: Engine,
         reader: Reader,
         publishing: Publishing,
+        duty: Duty,
         listening: _Listening,
         announce: Announce,
     ) -> None:
@@ -99,6 +103,7 @@ class _Service:
         self._engine = engine
         self._reader = reader
         self._publishing = publishing
+        self._duty = duty
         self._listening = listening
         self._announce = announce
         self._listeners = {key: LISTENERS[key].make(engine, config) for key in listening.sockets}
@@ -111,6 +116,8 @@ class _Service:
         stop = _stop_on_signals()
         hub = Hub(self._publishing.feed, asyncio.get_running_loop())
         self._engine.listeners.append(self._publishing.feed.publish)
+        self._duty.listeners.append(lambda rows: hub.tell("incident", incident_messages(rows)))
+        self._duty.start()
         self._engine.start()
         self._publishing.start()
         server = self._http(hub)
@@ -161,11 +168,12 @@ class _Service:
         await asyncio.to_thread(self._following.stop)
         self._saved = await asyncio.to_thread(self._engine.stop)
         await asyncio.to_thread(self._publishing.stop)
+        await asyncio.to_thread(self._duty.stop)
 
     def _http(self, hub: Hub) -> _Server | None:
         if not self._listening.http:
             return None
-        app = make_app(self._config, self._engine, self._reader, self._publishing, hub)
+        app = make_app(self._config, self._engine, self._reader, self._publishing, self._duty, hub)
         return _Server(
             uvicorn.Config(
                 BoundedBodies(app, self._config.max_body_bytes),

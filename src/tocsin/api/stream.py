@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ __all__ = ["Hub"]
 _PIECE: Final = 500
 #: Encoded messages that are kept for the next subscriber: some ten megabytes.
 _KEPT: Final = 64
+#: Messages beside the results that wait for one stream, at most.
+_SAID: Final = 1_000
 #: A comment this often keeps proxies from closing a quiet line.
 _ALIVE_S: Final = 15.0
 #: Pause before a database that is gone is asked again.
@@ -33,13 +36,25 @@ class Hub:
         self._feed = feed
         self._loop = loop
         self._encoder = _Encoder()
-        self._news: set[asyncio.Event] = set()
+        #: What every stream is to be told beside the results, by its bell.
+        self._news: dict[asyncio.Event, deque[bytes]] = {}
         self._closed = False
 
     def close(self) -> None:
         """End all streams, also those to come."""
         self._closed = True
         for news in self._news:
+            news.set()
+
+    def tell(self, event: str, messages: Sequence[object]) -> None:
+        """Tell every stream, from any thread; who has no time for it misses the oldest."""
+        encoded = [_message(told, event) for told in messages]
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._say, encoded)
+
+    def _say(self, messages: Sequence[bytes]) -> None:
+        for news, waiting in self._news.items():
+            waiting.extend(messages)
             news.set()
 
     async def subscribe(
@@ -54,13 +69,13 @@ class Hub:
         subscription = self._feed.subscribe(
             after, complete=after is not None, news=lambda: self._tell(news)
         )
-        self._news.add(news)
+        self._news[news] = deque(maxlen=_SAID)
         try:
             yield _place("welcome", subscription.position)
             async for message in self._follow(subscription, news, metrics):
                 yield message
         finally:
-            self._news.discard(news)
+            self._news.pop(news, None)
             subscription.close()
 
     def _tell(self, news: asyncio.Event) -> None:
@@ -77,6 +92,9 @@ class Hub:
             if self._closed:
                 yield _dropped("tocsin is stopping", subscription.position)
                 return
+            while said_besides := self._news[news]:
+                yield said_besides.popleft()
+                said = self._loop.time()
             item = subscription.ready()
             if item is None and subscription.lost:
                 yield _dropped("too slow: messages were waiting", subscription.position)

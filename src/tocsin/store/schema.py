@@ -238,11 +238,15 @@ incident = Table(
     Column("revision", BigInteger, nullable=False),
     # Everything that all its metrics share (JSON list): what another one must share to join.
     Column("bonds", Text, nullable=False),
+    # Why these belong together, in words; "": it is one metric.
+    Column("together", Text, nullable=False),
     # Channels that are told (JSON list; NULL: all), and the severity that they were told.
     Column("routes", Text),
     Column("told", Text),
     # When somebody said that it is over (ns; NULL: nobody has).
     Column("closed", BigInteger),
+    # Whether it is open until somebody says that it is over.
+    Column("kept", Boolean, nullable=False, server_default=false()),
     Index("incident_opened", "opened", "id"),
     Index("incident_state", "state", "evidence", "id"),
     Index("incident_group", "group", "opened"),
@@ -261,6 +265,9 @@ incident_event = Table(
     # Its improbability in decades, and the severity that its rule gives it.
     Column("decades", Double, nullable=False),
     Column("severity", Text, nullable=False),
+    # The metric's name and labels, and why it is one, in words.
+    Column("title", Text, nullable=False),
+    Column("why", Text, nullable=False),
     Index("incident_event_incident", "incident", "start"),
 )
 

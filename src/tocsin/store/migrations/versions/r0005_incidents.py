@@ -47,10 +47,11 @@ def _make_incident() -> None:
         sa.Column("metrics", sa.Integer, nullable=False),
         sa.Column("events", sa.Integer, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
-        sa.Column("bonds", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("bonds", "together")),
         sa.Column("routes", sa.Text),
         sa.Column("told", sa.Text),
         sa.Column("closed", sa.BigInteger),
+        sa.Column("kept", sa.Boolean, nullable=False, server_default=sa.false()),
     )
     op.create_index("incident_opened", "incident", ["opened", "id"])
     op.create_index("incident_state", "incident", ["state", "evidence", "id"])
@@ -67,7 +68,7 @@ def _make_incident_event() -> None:
         sa.Column("end", sa.BigInteger, nullable=False),
         sa.Column("open", sa.Boolean, nullable=False),
         sa.Column("decades", sa.Double, nullable=False),
-        sa.Column("severity", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("severity", "title", "why")),
     )
     op.create_index("incident_event_incident", "incident_event", ["incident", "start"])
 
