@@ -1,1 +1,1 @@
-"""From events to incidents to messages: event → rule → incident → notification."""
+"""From events to incidents to messages."""

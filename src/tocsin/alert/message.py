@@ -32,7 +32,7 @@ class Message:
     id: str
     #: "opened", "worsened", "resolved", "reminder", or "test".
     change: str
-    #: The incident as it stood then; see `tocsin.alert.outgoing.TOLD`.
+    #: The incident as it stood then; see `tocsin.alert.outgoing.THEN`.
     incident: Mapping[str, Any]
     #: When the change was made.
     at: int

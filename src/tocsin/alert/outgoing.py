@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tocsin.store import schema
 
-__all__ = ["TOLD", "queue"]
+__all__ = ["THEN", "Told", "queue"]
 
+#: What of an incident is told.
+Told = Literal["opened", "worsened", "resolved", "reminder"]
 #: What a message tells of an incident, as it stood then.
-TOLD: Final = (
+THEN: Final = (
     "id",
     "state",
     "severity",
@@ -36,7 +38,7 @@ TOLD: Final = (
 def queue(
     connection: Connection,
     incident: Mapping[str, Any],
-    change: str,
+    change: Told,
     routes: Iterable[str],
     now: int,
     *,
@@ -44,11 +46,13 @@ def queue(
 ) -> int:
     """Add a message of a change for each channel in ``routes``; says how many were added.
 
-    ``incident``: its row after the change. ``change``: "opened", "worsened", "resolved", or
+    ``incident``: its row after the change; its first metric (an id) is told by its title.
+    ``change``: "opened", "worsened", "resolved", or
     "reminder" with its ``number``. ``now``: ns. What was added before (the same channel, incident,
     revision, change and number) is not added again.
     """
-    then = json.dumps({name: incident[name] for name in TOLD}, allow_nan=False, default=str)
+    then = {name: incident[name] for name in THEN}
+    then["first_metric"] = _title(connection, incident["first_metric"])
     rows = [
         {
             "uid": f"msg_{secrets.token_hex(12)}",
@@ -58,7 +62,7 @@ def queue(
             "change": change,
             "number": number,
             "status": "pending",
-            "incident_then": then,
+            "incident_then": json.dumps(then, allow_nan=False),
             "created": now,
             "due": now,
         }
@@ -66,6 +70,12 @@ def queue(
     ]
     insert = _INSERT[connection.dialect.name]
     return sum(connection.execute(insert, row).rowcount for row in rows)
+
+
+def _title(connection: Connection, metric: int) -> str:
+    """``name{key="value"}`` of a metric (id); "": it is gone."""
+    c = schema.metric.c
+    return connection.execute(select(c.title).where(c.id == metric)).scalar() or ""
 
 
 _INSERT: Final[Mapping[str, Any]] = {
