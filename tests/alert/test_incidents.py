@@ -11,14 +11,13 @@ from tests.alert.making import (
     MINUTE,
     TERMS,
     Input,
-    Report,
     all_told,
     feed,
     histories,
     kinds,
     report,
 )
-from tocsin.alert.incidents import KEPT, Incident, Incidents
+from tocsin.alert.incidents import KEPT, Incident, Incidents, Report
 from tocsin.errors import ActionRefusedError
 
 END = 10**6 * MINUTE

@@ -73,7 +73,7 @@ class Duty:
         self._writer = Writer(database)
         self._ledger = Ledger(database)
         self._publishing = publishing
-        self._channels: Sequence[str] = getattr(config, "channel_names", ())
+        self._channels: Sequence[str] = config.channel_names
         self._terms = Terms.of(config.incidents, config.settings.false_alarms_per_week)
         self._peers = Peers(metrics)
         self._judge = Judge(config.alarms, self._peers.of)

@@ -34,6 +34,7 @@ __all__ = [
     "late",
     "metadata",
     "metric",
+    "notification",
     "outbox",
     "owner",
     "refusal",
@@ -349,6 +350,33 @@ delivery = Table(
     # JSON: accepted, duplicates, rejected [[index, code, detail], …].
     Column("receipt", Text, nullable=False),
     Index("delivery_at", "at"),
+)
+
+# Messages to people, one row a channel; written together with what they tell.
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # What the receiver gets as the message's id, at every try the same.
+    Column("uid", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("incident", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    # "opened", "worsened", "resolved" or "reminder"; and which reminder (else 0).
+    Column("change", Text, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),
+    # "pending", "sent", "dead" (given up), or "skipped" (a newer one says it all).
+    Column("status", Text, nullable=False),
+    # The incident as it stood then: JSON.
+    Column("incident_then", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # When it is to be tried (again), and when it was taken.
+    Column("due", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    UniqueConstraint("channel", "incident", "revision", "change", "number"),
+    Index("notification_due", "channel", "status", "due"),
 )
 
 # Who may write: the newest start. Whoever started before finds its number gone.
