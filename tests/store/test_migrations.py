@@ -92,6 +92,8 @@ _SINCE_2 = {
     "event": ("pattern", "why", "views", "muted", "because"),
     "annotation": ("signature", "since_seq", "until_seq"),
 }
+#: And tables.
+_TABLES_SINCE_2 = ("token", "audit")
 
 
 def test_counters_are_told_apart_since_revision_3(tmp_path: Path) -> None:
@@ -116,6 +118,8 @@ def test_counters_are_told_apart_since_revision_3_on_postgresql(postgres_url: st
             for table, columns in _SINCE_2.items():
                 for name in columns:
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+            for table in _TABLES_SINCE_2:
+                connection.execute(text(f"DROP TABLE {table}"))
             stamp(connection, "0002")
     _is_upgraded(postgres_url)
 

@@ -14,6 +14,8 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from tocsin.api.guard import OPEN
+
 __all__ = ["chart_library", "index", "static"]
 
 _HOME: Final = ("tocsin.web", "static")
@@ -36,19 +38,19 @@ _SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-refe
 AnyRequest = Request[Any, Any, Any]
 
 
-@get("/", include_in_schema=False, sync_to_thread=True)
+@get("/", opt=OPEN, include_in_schema=False, sync_to_thread=True)
 def index(request: AnyRequest) -> Response[bytes]:
     """The page."""
     return _file(request, "index.html")
 
 
-@get("/static/{name:str}", include_in_schema=False, sync_to_thread=True)
+@get("/static/{name:str}", opt=OPEN, include_in_schema=False, sync_to_thread=True)
 def static(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A file that the page needs."""
     return _file(request, name)
 
 
-@get("/static/plotly.min.js", include_in_schema=False, sync_to_thread=True)
+@get("/static/plotly.min.js", opt=OPEN, include_in_schema=False, sync_to_thread=True)
 def chart_library(request: AnyRequest) -> Response[bytes]:
     """Plotly's own JavaScript, from the installed package; may be kept as long as the version."""
     found = _plotly()

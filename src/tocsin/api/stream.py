@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class Hub:
 
     async def subscribe(
         self, metrics: frozenset[str] | None = None, after: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Messages about all metrics or those with these uids.
 
         ``after`` None: from now on, and one that is too slow is dropped with a message. Else all
