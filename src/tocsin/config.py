@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tocsin.channels import Channel, check_channels
 from tocsin.detect.models.foreign.names import Named, permitted
 from tocsin.detect.settings import MODELS, Settings
 from tocsin.errors import ConfigurationError
@@ -221,6 +222,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     publish: list[JsonLines] = []
     #: Prometheus targets that are scraped.
     scrape: list[Scrape] = []
+    #: Where notifications go: see `tocsin.channels`.
+    channel: list[Channel] = []
+    #: Where people reach the page, for links in notifications; left out: ``http``.
+    public_url: Annotated[str, msgspec.Meta(pattern="^https?://[^ /]")] | None = None
     #: How long results stay in the outbox for those who follow them (hours), and how long for a
     #: named subscriber that does not confirm them (days).
     outbox_hours: Annotated[float, msgspec.Meta(ge=0, le=8_784)] = 24.0
@@ -240,6 +245,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def filters(self) -> Filters:
         """The rules of ``intake``."""
         return Filters.of(self.intake)
+
+    @property
+    def channel_names(self) -> list[str]:
+        """Of all channels, in the order in which they are configured."""
+        return [one.name for one in self.channel]
+
+    @property
+    def page_url(self) -> str:
+        """Where links lead, without a slash at the end; "": there is no page."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"http://{self.http_address}" if self.http_address else ""
 
     @property
     def http_address(self) -> Address | None:
@@ -265,7 +282,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 _KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
 #: Keys that no environment variable gives as a whole.
-_TABLES: Final = ("detect", "intake", "watch", "follow", "publish", "scrape")
+_TABLES: Final = ("detect", "intake", "watch", "follow", "publish", "scrape", "channel")
+#: Keys whose values no error shows.
+_SECRET: Final = ("token", "channel")
 _HINTS: Final = {field.name: field.type for field in msgspec.structs.fields(Config)}
 
 
@@ -281,6 +300,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     _merge(told, {key: value for key, value in flags.items() if value is not None})
     config = _convert(told, "configuration")
     _check(config)
+    check_channels(config.channel, environment)
     return config
 
 
@@ -317,7 +337,7 @@ def _convert(told: dict[str, Any], where: str) -> Config:
     except msgspec.ValidationError as error:
         what, _, at = str(error).partition(" - at `$.")
         key = at.rstrip("`")
-        said = f"{key} = {told[key]!r}: " if key in told and key != "token" else f"{key}: "
+        said = f"{key} = {told[key]!r}: " if key in told and key not in _SECRET else f"{key}: "
         raise ConfigurationError(f"{where}: {said}{what}") from error
 
 

@@ -20,6 +20,8 @@
     │   └── OwnerLostError              another start has taken the database over
     ├── QueueFullError                  more arrives than can be stored: send again a little later
     ├── StartError                      the service cannot start; says what to change
+    ├── ReceiverError                   a receiver of notifications did not take one
+    │   └── MessageRefusedError         and says that it will not take it either the next time
     └── OutputError (OSError)           a result could not be written
 """
 
@@ -33,6 +35,7 @@ __all__ = [
     "BadSampleError",
     "ConfigurationError",
     "FileFormatError",
+    "MessageRefusedError",
     "MetricNotActiveError",
     "MissingDataError",
     "MissingExtraError",
@@ -40,6 +43,7 @@ __all__ = [
     "OutputError",
     "OwnerLostError",
     "QueueFullError",
+    "ReceiverError",
     "StartError",
     "StateError",
     "StoreError",
@@ -144,6 +148,14 @@ class QueueFullError(TocsinError):
 
 class StartError(TocsinError):
     """The service cannot start; the message says what to change."""
+
+
+class ReceiverError(TocsinError):
+    """A receiver of notifications did not take one; trying again may help."""
+
+
+class MessageRefusedError(ReceiverError):
+    """A receiver answered that it will not take this message."""
 
 
 class OutputError(TocsinError, OSError):

@@ -93,7 +93,16 @@ _SINCE_2 = {
     "annotation": ("signature", "since_seq", "until_seq"),
 }
 #: And tables.
-_TABLES_SINCE_2 = ("token", "audit")
+_TABLES_SINCE_2 = (
+    "incident",
+    "incident_event",
+    "incident_note",
+    "calendar",
+    "rule_set",
+    "notification",
+    "token",
+    "audit",
+)
 
 
 def test_counters_are_told_apart_since_revision_3(tmp_path: Path) -> None:

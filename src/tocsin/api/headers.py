@@ -35,13 +35,12 @@ _ALWAYS: Final = {
 }
 
 
-async def add_headers(message: Message, scope: Scope) -> None:
+async def add_headers(message: Message, _scope: Scope) -> None:
     """Add them to the begin of an answer; what a handler has said of its own stays."""
     if message["type"] != "http.response.start":
         return
     headers = MutableScopeHeaders.from_message(message)
     for name, value in _ALWAYS.items():
         headers.setdefault(name, value)
-    if not scope["path"].startswith("/static/"):
-        # What is told to one must not be kept for another.
-        headers.setdefault("Cache-Control", "no-store")
+    # What is told to one must not be kept for another.
+    headers.setdefault("Cache-Control", "no-store")

@@ -25,15 +25,21 @@ __all__ = [
     "WAITING",
     "annotation",
     "audit",
+    "calendar",
     "delivery",
     "event",
     "held",
+    "incident",
+    "incident_event",
+    "incident_note",
     "late",
     "metadata",
     "metric",
+    "notification",
     "outbox",
     "owner",
     "refusal",
+    "rule_set",
     "sample",
     "snapshot",
     "subscriber",
@@ -207,6 +213,104 @@ annotation = Table(
     Index("annotation_metric_start", "metric", "start"),
 )
 
+# Events that belong together: what people are alarmed by.
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    # "open", "acknowledged" or "resolved"; "info", "warning" or "critical".
+    Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    # What its metrics share: "host=web-1".
+    Column("group", Text, nullable=False),
+    # Begin of its first event, its last change, and when it was over (times of samples).
+    Column("opened", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("resolved", BigInteger),
+    Column("snoozed_until", BigInteger),
+    Column("assignee", Text),
+    # Decades against chance, and in words.
+    Column("evidence", Double, nullable=False),
+    Column("why", Text, nullable=False),
+    # The metric (id) whose event began first; how many metrics and events.
+    Column("first_metric", BigInteger, nullable=False),
+    Column("metrics", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
+    # Rises with every change.
+    Column("revision", BigInteger, nullable=False),
+    # Everything that all its metrics share (JSON list): what another one must share to join.
+    Column("bonds", Text, nullable=False),
+    # Channels that are told (JSON list; NULL: all), and the severity that they were told.
+    Column("routes", Text),
+    Column("told", Text),
+    # When somebody said that it is over (ns; NULL: nobody has).
+    Column("closed", BigInteger),
+    Index("incident_opened", "opened", "id"),
+    Index("incident_state", "state", "evidence", "id"),
+    Index("incident_group", "group", "opened"),
+)
+
+# Events of incidents as they stood when the incident was last changed.
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("event", BigInteger, primary_key=True, autoincrement=False),
+    Column("incident", BigInteger, nullable=False),
+    Column("metric", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("open", Boolean, nullable=False),
+    # Its improbability in decades, and the severity that its rule gives it.
+    Column("decades", Double, nullable=False),
+    Column("severity", Text, nullable=False),
+    Index("incident_event_incident", "incident", "start"),
+)
+
+# What became of an incident, and what people said of it.
+incident_note = Table(
+    "incident_note",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("incident", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # "opened", "worsened", "resolved", "reopened", "acknowledged", "snoozed", "assigned", "note".
+    Column("kind", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("incident_note_incident", "incident", "id"),
+)
+
+# Times in which metrics do not alarm, or do not learn.
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # As in a rule.
+    Column("match", Text, nullable=False),
+    # One window (start <= time < end; NULL: without bound), or within it every week: JSON.
+    Column("start", BigInteger),
+    Column("end", BigInteger),
+    Column("weekly", Text),
+    Column("timezone", Text, nullable=False),
+    Column("alarm", Boolean, nullable=False),
+    Column("learn", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+# Rules about alarms that were set through the interface; the newest counts.
+rule_set = Table(
+    "rule_set",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    # JSON; NULL: those of the configuration file.
+    Column("rules", Text),
+)
+
 # One row a commit: which results it made. The results themselves are in `sample`.
 outbox = Table(
     "outbox",
@@ -241,6 +345,33 @@ delivery = Table(
     # JSON: accepted, duplicates, rejected [[index, code, detail], …].
     Column("receipt", Text, nullable=False),
     Index("delivery_at", "at"),
+)
+
+# Messages to people, one row a channel; written together with what they tell.
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # What the receiver gets as the message's id, at every try the same.
+    Column("uid", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("incident", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    # "opened", "worsened", "resolved" or "reminder"; and which reminder (else 0).
+    Column("change", Text, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),
+    # "pending", "sent", "dead" (given up), or "skipped" (a newer one says it all).
+    Column("status", Text, nullable=False),
+    # The incident as it stood then: JSON.
+    Column("incident_then", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    # When it is to be tried (again), and when it was taken.
+    Column("due", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    UniqueConstraint("channel", "incident", "revision", "change", "number"),
+    Index("notification_due", "channel", "status", "due"),
 )
 
 # Who may write: the newest start. Whoever started before finds its number gone.
