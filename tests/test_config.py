@@ -64,8 +64,6 @@ def test_true_and_false_can_be_said_in_variables() -> None:
         ('[detect]\ntimezone = "Nowhere"', ["Nowhere"]),
         ('[detect]\nlikelihood = "gauss"', ["likelihood = 'gauss'", "evidence, gaussian"]),
         ('token = "short"', ["token", "8"]),
-        ('http = "0.0.0.0:80"', ["token"]),
-        ('http = "tocsin.example:80"', ["token"]),
         ('graphite = "[::]:2003"', ["insecure"]),
     ],
 )

@@ -154,9 +154,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     statsd: str = OFF
     statsd_interval_s: Seconds = 10.0
     statsd_percentiles: tuple[Annotated[float, msgspec.Meta(gt=0, le=100)], ...] = (90.0, 95.0)
-    #: What clients of the API must show; needed as soon as others than this machine can connect.
+    #: A token that may do everything; more, with less rights, are made by ``tocsin token``. One is
+    #: needed as soon as there is one, or others than this machine can connect.
     token: str | None = None
-    #: Let others than this machine send over protocols that carry no token (Graphite, StatsD).
+    #: Let others than this machine send over protocols that carry no token (Graphite, StatsD), and
+    #: do everything over HTTP while there is no token at all.
     insecure: bool = False
     #: Watch this machine itself.
     watch_host: bool = False
@@ -406,14 +408,9 @@ def _address(key: str, text: str) -> Address | None:
 
 def _check(config: Config) -> None:
     """What no single key can say; also makes the parts that are only read later."""
-    http = config.http_address
+    _ = config.http_address
     if config.token is not None and len(config.token) < 8:
         raise ConfigurationError("token: must have at least 8 characters")
-    if http and not http.loopback and not config.token:
-        raise ConfigurationError(
-            f"http = '{http}' lets other machines in: set a token "
-            '(token = "…" in the configuration, or TOCSIN_TOKEN), or listen on 127.0.0.1'
-        )
     for key, address in config.socket_addresses.items():
         if not address.loopback and not config.insecure:
             raise ConfigurationError(

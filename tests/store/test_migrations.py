@@ -100,6 +100,8 @@ _TABLES_SINCE_2 = (
     "calendar",
     "rule_set",
     "notification",
+    "token",
+    "audit",
 )
 
 

@@ -15,18 +15,23 @@ from litestar.types import Scope
 from tocsin import __version__
 from tocsin.alert.duty import Duty
 from tocsin.api import (
+    changes,
     control,
     incidents,
     intake,
     live,
+    login,
     marks,
     notes,
     page,
     query,
     receive,
     subscribers,
+    tokens,
 )
-from tocsin.api.access import need_token, not_from_elsewhere
+from tocsin.api.access import Access
+from tocsin.api.guard import guard, settle
+from tocsin.api.headers import add_headers
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
 from tocsin.api.stream import Hub
@@ -104,11 +109,18 @@ def make_app(
             subscribers.list_subscribers,
             subscribers.confirm,
             subscribers.forget,
+            login.show_session,
+            login.login,
+            login.logout,
+            tokens.list_tokens,
+            tokens.create_token,
+            tokens.revoke_token,
+            changes.list_changes,
         ],
-        guards=[need_token],
     )
     parts = {
         "config": config,
+        "access": Access(config, engine.database),
         "engine": engine,
         "reader": reader,
         "publishing": publishing,
@@ -130,7 +142,8 @@ def make_app(
             page.asset,
         ],
         state=Parts(parts),
-        guards=[not_from_elsewhere],
+        guards=[guard],
+        before_send=[settle, add_headers],
         exception_handlers=dict.fromkeys(_STATUS, _told),
         after_exception=[_log_unexpected],
         request_max_body_size=config.max_body_bytes,

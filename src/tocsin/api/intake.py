@@ -37,7 +37,12 @@ def list_late(
     return LatePage([LateOut.of(row) for row in rows[:limit]], more)
 
 
-@get("/source", sync_to_thread=True, summary="How far a sender has been taken")
+@get(
+    "/source",
+    opt={"scope": ("ingest", "read")},
+    sync_to_thread=True,
+    summary="How far a sender has been taken",
+)
 def show_source(state: Parts, source: Source) -> SourceOut:
     """The last position that is stored of a sender that counts its requests."""
     row = state.engine.intake.delivery(source)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Final
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
+from tocsin.api.access import Access, Identity
+from tocsin.api.guard import OPEN, identity_of
 from tocsin.api.parts import Parts
 from tocsin.api.subscribers import find
 from tocsin.errors import BadInputError
 
-__all__ = ["follow", "healthz", "own_metrics"]
+__all__ = ["follow", "healthz", "own_metrics", "reason"]
 
 #: The largest number that databases keep.
 _LARGEST: Final = 2**63 - 1
@@ -32,6 +36,7 @@ LastSeen = Annotated[
 
 @get("/stream", summary="Live results (server-sent events)", media_type="text/event-stream")
 async def follow(
+    request: Request[Any, Any, Any],
     state: Parts,
     metric: Uids = None,
     after: After = None,
@@ -51,8 +56,22 @@ async def follow(
     elif after is None and subscriber is not None:
         after = (await asyncio.to_thread(find, state, subscriber)).position
     messages = state.hub.subscribe(frozenset(metric) if metric else None, after)
+    identity = identity_of(request)
+    if identity is not None:
+        messages = _while_allowed(messages, state.access, identity)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(messages, media_type="text/event-stream", headers=headers)
+
+
+async def _while_allowed(
+    messages: AsyncGenerator[bytes], access: Access, identity: Identity
+) -> AsyncGenerator[bytes]:
+    """Messages until the token is revoked or expires; looked at before each of them."""
+    async with aclosing(messages) as following:
+        async for message in following:
+            if not await access.holds(identity):
+                return
+            yield message
 
 
 def _position(text: str) -> int:
@@ -61,13 +80,19 @@ def _position(text: str) -> int:
     raise BadInputError("Last-Event-ID: give back the id of the last message")
 
 
-@get("/healthz", summary="Whether samples can be taken", sync_to_thread=False)
-def healthz(state: Parts) -> Response[dict[str, str]]:
-    """200 when samples are being stored, else 503 with the reason."""
+@get("/healthz", opt=OPEN, summary="Whether samples can be taken", sync_to_thread=False)
+def healthz(request: Request[Any, Any, Any], state: Parts) -> Response[dict[str, str]]:
+    """200 when samples are being stored, else 503, with the reason for those who may read."""
     trouble = state.engine.trouble
     if trouble is None:
         return Response({"status": "ok"})
-    return Response({"status": "failing", "reason": trouble}, status_code=503)
+    return Response({"status": "failing"} | reason(request, trouble), status_code=503)
+
+
+def reason(request: Request[Any, Any, Any], trouble: str) -> dict[str, str]:
+    """Why, unless it is a stranger who asks: it may name places."""
+    identity = identity_of(request)
+    return {"reason": trouble} if identity is not None and identity.may(("read",)) else {}
 
 
 @get("/metrics", summary="Tocsin's own metrics (Prometheus)", sync_to_thread=False)

@@ -14,6 +14,8 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from tocsin.api.guard import OPEN
+
 __all__ = ["asset", "icon", "index"]
 
 _HOME: Final = ("tocsin.web", "static")
@@ -65,6 +67,7 @@ class _File(NamedTuple):
         "/settings/{which:str}",
         "/login",
     ],
+    opt=OPEN,
     include_in_schema=False,
     sync_to_thread=False,
 )
@@ -76,13 +79,13 @@ def index(request: AnyRequest) -> Response[bytes]:
         return Response(_MISSING, status_code=503, media_type="text/html", headers=_SAFE)
 
 
-@get("/icon.svg", include_in_schema=False, sync_to_thread=False)
+@get("/icon.svg", opt=OPEN, include_in_schema=False, sync_to_thread=False)
 def icon(request: AnyRequest) -> Response[bytes]:
     """The picture in the browser's tab."""
     return _sent(request, "icon.svg", _ASK_AGAIN)
 
 
-@get("/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
+@get("/assets/{name:str}", opt=OPEN, include_in_schema=False, sync_to_thread=False)
 def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A script, style or font of the page."""
     return _sent(request, f"assets/{name}", _FOR_EVER)

@@ -7,6 +7,7 @@ import asyncio
 from litestar.datastructures import State
 
 from tocsin.alert.duty import Duty
+from tocsin.api.access import Access
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
@@ -22,6 +23,7 @@ class Parts(State):
     """The application's state: the service's parts, by name."""
 
     config: Config
+    access: Access
     engine: Engine
     reader: Reader
     hub: Hub

@@ -110,7 +110,13 @@ class _Operation(Operation):
         self.request_body = RequestBody(content=content, required=True)
 
 
-@post("/samples", status_code=200, operation_class=_Operation, summary="Send samples")
+@post(
+    "/samples",
+    opt={"scope": "ingest"},
+    status_code=200,
+    operation_class=_Operation,
+    summary="Send samples",
+)
 async def receive(
     request: Request[Any, Any, Any],
     state: Parts,

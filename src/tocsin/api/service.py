@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 import uvicorn
+from sqlalchemy import Engine as Database
 
 from tocsin.alert.duty import Duty
 from tocsin.api.app import make_app
@@ -22,7 +23,7 @@ from tocsin.api.listening import bind, bound_port, queue_more
 from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
-from tocsin.errors import StoreError
+from tocsin.errors import ConfigurationError, StoreError
 from tocsin.ingest import host
 from tocsin.ingest.follow.following import Following
 from tocsin.ingest.listeners import LISTENERS
@@ -30,6 +31,7 @@ from tocsin.ingest.scrape import Scraper
 from tocsin.publish.publishing import Publishing
 from tocsin.store.database import claim, place
 from tocsin.store.queries import Reader
+from tocsin.store.tokens import Tokens
 
 __all__ = ["serve"]
 
@@ -50,11 +52,25 @@ def serve(config: Config, announce: Announce) -> None:
     with ExitStack() as stack:
         listening = stack.enter_context(_bound(config))
         database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
+        _check_access(config, database)
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
         duty = Duty(database, publishing, config, engine.registry.metrics)
         running = _Service(config, engine, Reader(database), publishing, duty, listening, announce)
         asyncio.run(running.run())
+
+
+def _check_access(config: Config, database: Database) -> None:
+    """Others than this machine are only let in with a token, or when that is wanted."""
+    http = config.http_address
+    if http is None or http.loopback or config.insecure or config.token is not None:
+        return
+    if not Tokens(database).all(limit=1):
+        raise ConfigurationError(
+            f"http = '{http}' lets other machines in: make a token (tocsin token create NAME "
+            '--scope admin; or token = "…" in the configuration, or TOCSIN_TOKEN), listen on '
+            "127.0.0.1, or say --insecure to let everybody do everything"
+        )
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class Hub:
 
     async def subscribe(
         self, metrics: frozenset[str] | None = None, after: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Messages about all metrics or those with these uids.
 
         ``after`` None: from now on, and one that is too slow is dropped with a message. Else all

@@ -25,6 +25,7 @@ def up(
     statsd: str | None = None,
     watch_host: Flag = None,
     watch_interval: float | None = None,
+    insecure: Flag = None,
 ) -> None:
     """Run the service: take samples in, score and store them, show them on a page.
 
@@ -53,6 +54,8 @@ def up(
         Watch this machine: CPU, load, memory, swap, disks, network, processes.
     watch_interval
         Seconds between two looks at this machine. Default: 2
+    insecure
+        Let other machines in without a token, where the addresses above let them.
     """
     from tocsin.config import load
 
@@ -66,6 +69,7 @@ def up(
         "statsd": statsd,
         "watch_host": watch_host,
         "watch_interval": watch_interval,
+        "insecure": insecure,
     }
     settings = load(config, os.environ, flags)
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 __all__ = [
     "WAITING",
     "annotation",
+    "audit",
     "calendar",
     "delivery",
     "event",
@@ -42,6 +43,7 @@ __all__ = [
     "sample",
     "snapshot",
     "subscriber",
+    "token",
 ]
 
 #: In `sample.event`: stored, and still to be scored (NULL: will never be scored).
@@ -387,4 +389,39 @@ owner = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+# Who may use the service. Ids are never used again, so that none stands for another token later.
+token = Table(
+    "token",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    # "ingest", "read" or "admin".
+    Column("scope", Text, nullable=False),
+    # SHA-256 (hex) of the secret, which has 256 bits of chance and is kept nowhere.
+    Column("hash", Text, nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("expires", BigInteger),
+    # When it was last shown, to the hour or so.
+    Column("used", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+# Who changed what; the newest rows are kept.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    # The token's name, or "local" where none is needed.
+    Column("who", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    # What was asked for, of whom, and more as JSON; no secrets.
+    Column("what", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    # How it ended, as a status of HTTP; NULL: not yet, or the service ended first.
+    Column("status", Integer),
 )

@@ -12,21 +12,21 @@ from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Request, Response, Router, get, head, post
-from litestar.exceptions import ClientException, HTTPException, NotAuthorizedException
-from litestar.handlers import BaseRouteHandler
+from litestar.exceptions import ClientException, HTTPException
 
 from tocsin import __version__
-from tocsin.api.access import Connection, same
+from tocsin.api.access import Connection
 from tocsin.api.committing import committed
+from tocsin.api.guard import OPEN
+from tocsin.api.live import reason
 from tocsin.api.parts import Parts
-from tocsin.config import Config
 from tocsin.engine.batch import Batch, Reason, Receipt
 from tocsin.errors import BadInputError, QueueFullError, StoreError, TocsinError, TooLargeError
 from tocsin.ingest.bodies import inflate
 from tocsin.ingest.decoded import Decoded
 from tocsin.ingest.influx import PROTOCOL, decode
 
-__all__ = ["need_influx_token", "router"]
+__all__ = ["router"]
 
 #: Larger bodies are decoded beside the event loop, so that others need not wait.
 _LARGE: Final = 64 * 1024
@@ -58,7 +58,7 @@ def router() -> Router:
             Router(
                 "/",
                 route_handlers=[write, write_2, query],
-                guards=[need_influx_token],
+                opt={"scope": "ingest", "shown": _shown, "scheme": "Token"},
                 exception_handlers={
                     HTTPException: _refused,
                     **dict.fromkeys(_STATUS, _failed),
@@ -73,21 +73,11 @@ def router() -> Router:
     )
 
 
-def need_influx_token(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """Let in who shows the configured token in any way that InfluxDB's clients have.
+def _shown(connection: Connection) -> Iterator[str]:
+    """Tokens in any way that InfluxDB's clients have.
 
     ``Authorization: Token …``, ``Bearer …``, or as the password of ``Basic …`` or of ``?u=…&p=…``.
     """
-    config: Config = connection.app.state.config
-    if config.token is None:
-        return
-    if not any(same(shown, config.token) for shown in _shown(connection)):
-        raise NotAuthorizedException(
-            "show the token: Authorization: Token …", headers={"WWW-Authenticate": "Token"}
-        )
-
-
-def _shown(connection: Connection) -> Iterator[str]:
     scheme, _, shown = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() in ("token", "bearer"):
         yield shown.strip()
@@ -174,27 +164,31 @@ async def query(request: Request[Any, Any, Any]) -> Response[Any]:
     return _told(request, 400, "tocsin takes what is written and answers no queries: see /api/v1")
 
 
-@get("/ping", status_code=204, sync_to_thread=False, summary="Whether anybody is here")
+@get("/ping", opt=OPEN, status_code=204, sync_to_thread=False, summary="Whether anybody is here")
 def ping() -> None:
     """Always 204."""
 
 
-@head("/ping", status_code=204, sync_to_thread=False, include_in_schema=False)
+@head("/ping", opt=OPEN, status_code=204, sync_to_thread=False, include_in_schema=False)
 def ping_head() -> None:
     """As `ping`."""
 
 
-@get("/health", sync_to_thread=False, summary="Whether samples can be taken (InfluxDB 2.x)")
-def health(state: Parts) -> Response[dict[str, Any]]:
+@get(
+    "/health", opt=OPEN, sync_to_thread=False, summary="Whether samples can be taken (InfluxDB 2.x)"
+)
+def health(request: Request[Any, Any, Any], state: Parts) -> Response[dict[str, Any]]:
     """As ``/healthz``, in InfluxDB's form."""
     trouble = state.engine.trouble
     told: dict[str, Any] = {
         "name": "tocsin",
-        "message": trouble or "ready for writes",
+        "message": "ready for writes",
         "status": "fail" if trouble else "pass",
         "checks": [],
         "version": __version__,
     }
+    if trouble is not None:
+        told["message"] = reason(request, trouble).get("reason", "cannot store")
     return Response(told, status_code=503 if trouble else 200)
 
 

@@ -10,7 +10,6 @@ from litestar import Request, Response, Router, post
 from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
-from tocsin.api.access import need_token
 from tocsin.api.committing import committed
 from tocsin.api.parts import Parts
 from tocsin.engine.batch import Batch, Receipt
@@ -49,7 +48,7 @@ def router() -> Router:
     return Router(
         "/",
         route_handlers=[export],
-        guards=[need_token],
+        opt={"scope": "ingest"},
         exception_handlers={HTTPException: _refused, **dict.fromkeys(_STATUS, _failed)},
         tags=["OpenTelemetry"],
     )

@@ -74,7 +74,7 @@ def handler(config: Config) -> HTTPRouteHandler:
     """``POST /write`` with decoders of its own."""
     receiver = Receiver(config)
 
-    @post("/write", status_code=200, summary="Prometheus remote write")
+    @post("/write", opt={"scope": "ingest"}, status_code=200, summary="Prometheus remote write")
     async def write(request: Request[Any, Any, Any], state: Parts) -> Response[Any]:
         """Store and score the samples of a remote write request (1.0 or 2.0) before answering.
 
