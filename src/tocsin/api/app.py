@@ -13,7 +13,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
-from tocsin.api import control, intake, live, marks, notes, page, query, receive, subscribers
+from tocsin.alert.delivering import Delivering
+from tocsin.api import (
+    channels,
+    control,
+    intake,
+    live,
+    marks,
+    notes,
+    page,
+    query,
+    receive,
+    subscribers,
+)
 from tocsin.api.access import need_token, not_from_elsewhere
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
@@ -54,7 +66,12 @@ _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
 
 
 def make_app(
-    config: Config, engine: Engine, reader: Reader, publishing: Publishing, hub: Hub
+    config: Config,
+    engine: Engine,
+    reader: Reader,
+    publishing: Publishing,
+    hub: Hub,
+    delivering: Delivering,
 ) -> Litestar:
     """The application over the service's parts."""
     api = Router(
@@ -91,6 +108,10 @@ def make_app(
             subscribers.list_subscribers,
             subscribers.confirm,
             subscribers.forget,
+            channels.list_channels,
+            channels.test_channel,
+            channels.list_notifications,
+            channels.retry_notification,
         ],
         guards=[need_token],
     )
@@ -100,6 +121,7 @@ def make_app(
         "reader": reader,
         "publishing": publishing,
         "hub": hub,
+        "delivering": delivering,
         "influx": Memo(),
         "otlp": Intervals(),
         "decoding": asyncio.Semaphore(_DECODING),

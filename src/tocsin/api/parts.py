@@ -6,6 +6,7 @@ import asyncio
 
 from litestar.datastructures import State
 
+from tocsin.alert.delivering import Delivering
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
@@ -25,6 +26,7 @@ class Parts(State):
     reader: Reader
     hub: Hub
     publishing: Publishing
+    delivering: Delivering
     #: Metrics by the bytes of their lines.
     influx: Memo
     #: Held while a large body is unpacked and decoded, which takes memory for a moment.

@@ -14,6 +14,7 @@ from typing import Final
 
 import uvicorn
 
+from tocsin.alert.delivering import Delivering
 from tocsin.api.app import make_app
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
@@ -50,7 +51,10 @@ def serve(config: Config, announce: Announce) -> None:
         database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
-        running = _Service(config, engine, Reader(database), publishing, listening, announce)
+        delivering = Delivering(database, config.channel, page=_page_url(config, listening))
+        running = _Service(
+            config, engine, Reader(database), publishing, delivering, listening, announce
+        )
         asyncio.run(running.run())
 
 
@@ -92,6 +96,7 @@ class _Service:
         engine: Engine,
         reader: Reader,
         publishing: Publishing,
+        delivering: Delivering,
         listening: _Listening,
         announce: Announce,
     ) -> None:
@@ -99,6 +104,7 @@ class _Service:
         self._engine = engine
         self._reader = reader
         self._publishing = publishing
+        self._delivering = delivering
         self._listening = listening
         self._announce = announce
         self._listeners = {key: LISTENERS[key].make(engine, config) for key in listening.sockets}
@@ -113,6 +119,7 @@ class _Service:
         self._engine.listeners.append(self._publishing.feed.publish)
         self._engine.start()
         self._publishing.start()
+        self._delivering.start()
         server = self._http(hub)
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
         watching: asyncio.Task[None] | None = None
@@ -161,11 +168,14 @@ class _Service:
         await asyncio.to_thread(self._following.stop)
         self._saved = await asyncio.to_thread(self._engine.stop)
         await asyncio.to_thread(self._publishing.stop)
+        await asyncio.to_thread(self._delivering.stop)
 
     def _http(self, hub: Hub) -> _Server | None:
         if not self._listening.http:
             return None
-        app = make_app(self._config, self._engine, self._reader, self._publishing, hub)
+        app = make_app(
+            self._config, self._engine, self._reader, self._publishing, hub, self._delivering
+        )
         return _Server(
             uvicorn.Config(
                 BoundedBodies(app, self._config.max_body_bytes),
@@ -195,6 +205,13 @@ class _Service:
             f"{told.total_scored:,} scored, {told.total_events:,} events; "
             f"{self._saved:,} states saved"
         )
+
+
+def _page_url(config: Config, listening: _Listening) -> str:
+    """Where links in messages lead."""
+    if config.public_url or not config.http_address:
+        return config.page_url
+    return f"http://{_reached(config.http_address, listening.http)}"
 
 
 def _reached(address: Address, sockets: list[socket.socket]) -> Address:

@@ -77,9 +77,7 @@ def alerts(
     return told
 
 
-def _alert(
-    message: Message, labels: Mapping[str, str], severity: str, ends: int
-) -> dict[str, Any]:
+def _alert(message: Message, labels: Mapping[str, str], severity: str, ends: int) -> dict[str, Any]:
     incident = message.incident
     return {
         "labels": {

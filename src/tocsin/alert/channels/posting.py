@@ -24,9 +24,7 @@ _TOLD: Final = 200
 class Poster:
     """Posts to one place; answers other than 2xx are errors, and redirections are not followed."""
 
-    def __init__(
-        self, timeout_s: float, token: str | None, secrets: Sequence[str | None]
-    ) -> None:
+    def __init__(self, timeout_s: float, token: str | None, secrets: Sequence[str | None]) -> None:
         """``secrets``: what no error may show."""
         headers = {"user-agent": f"tocsin/{__version__}", "content-type": "application/json"}
         if token:

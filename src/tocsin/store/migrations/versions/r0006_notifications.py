@@ -15,9 +15,7 @@ def upgrade() -> None:
     """One new table."""
     op.create_table(
         "notification",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("uid", sa.Text, nullable=False, unique=True),
         sa.Column("channel", sa.Text, nullable=False),
         sa.Column("incident", sa.BigInteger, nullable=False),
@@ -30,6 +28,7 @@ def upgrade() -> None:
         sa.Column("due", sa.BigInteger, nullable=False),
         sa.Column("sent", sa.BigInteger),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("retried", sa.BigInteger),
         sa.Column("error", sa.Text),
         sa.UniqueConstraint("channel", "incident", "revision", "change", "number"),
     )
