@@ -7,13 +7,22 @@ DATA ?= tocsin-data
 # Compiled kernels are kept with the rest.
 export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
 
-.PHONY: run test faults fuzz soak check lint types contracts format browser postgres clients clean
+.PHONY: run test page faults fuzz soak check lint types contracts format browser postgres clients clean
 
-run: $(VENV)/run.ready
+run: $(VENV)/run.ready page
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
-test: $(VENV)/dev.ready browser postgres clients
+test: $(VENV)/dev.ready page browser postgres clients
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The page of the service, from its TypeScript; installing built it, this builds changed sources.
+PAGE_SOURCES := $(shell find src/tocsin/web \( -name node_modules -o -name static -o -name __pycache__ \) \
+  -prune -o -type f -print)
+page: $(VENV)/page.ready
+
+$(VENV)/page.ready: $(PAGE_SOURCES) | $(VENV)/bin/python
+	@if $(BIN)/python src/tocsin/web/build.py; then touch $@; \
+	 else echo "going on without the page; it says how to build it"; fi
 
 # Services are killed, databases taken away, disks filled, clocks set: the long form (an hour and more).
 # `make test` runs the same campaigns in short.
@@ -39,6 +48,7 @@ lint: $(VENV)/dev.ready
 
 types: $(VENV)/dev.ready
 	$(BIN)/mypy
+	$(BIN)/python src/tocsin/web/build.py --check
 
 contracts: $(VENV)/dev.ready
 	$(BIN)/lint-imports
@@ -94,4 +104,4 @@ $(VENV)/dev.ready: pyproject.toml $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) src/tocsin/web/node_modules src/tocsin/web/static .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

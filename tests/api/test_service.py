@@ -323,15 +323,33 @@ def test_the_page_and_its_files_have_the_right_types(service: Service) -> None:
     page = service.client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["cache-control"] == "no-cache"
-    library = service.client.get("/static/plotly.min.js")
-    assert library.headers["content-type"] == "text/javascript; charset=utf-8"
-    assert len(library.content) > 1_000_000
-    tag = {"If-None-Match": library.headers["etag"]}
-    assert service.client.get("/static/plotly.min.js", headers=tag).status_code == 304
-    tag = {"If-None-Match": page.headers["etag"]}
-    assert service.client.get("/", headers=tag).status_code == 304
-    for name in ("nope.js", "..%2f..%2f__init__.py", "%2e%2e"):
-        assert service.client.get(f"/static/{name}").status_code == 404
+    script = _named(page.text, ".js")
+    found = service.client.get(script)
+    assert found.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert "immutable" in found.headers["cache-control"]
+    assert found.headers["content-encoding"] == "gzip"
+    plain = service.client.get(script, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == found.content
+    for address, headers in ((script, found.headers), ("/", page.headers)):
+        tag = {"If-None-Match": headers["etag"]}
+        assert service.client.get(address, headers=tag).status_code == 304
+    for name in ("nope.js", "..%2f..%2f__init__.py", "%2e%2e", "..%2fsources.txt"):
+        assert service.client.get(f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/incidents", "/incidents/7", "/metrics/abc", "/search", "/add", "/settings", "/login"]
+)
+def test_every_view_has_an_address(service: Service, path: str) -> None:
+    assert service.client.get(path).text == service.client.get("/").text
+
+
+def _named(text: str, suffix: str) -> str:
+    import re
+
+    names: list[str] = re.findall(r'(?:src|href)="([^"#]+)"', text)
+    return next(name for name in names if name.endswith(suffix))
 
 
 def test_every_file_that_the_page_names_is_there(service: Service) -> None:

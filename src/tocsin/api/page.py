@@ -1,20 +1,20 @@
-"""The page's files: read when asked for, revalidated every time, never stale."""
+"""The page's files, as `tocsin.web.build` made them: read once, then from memory."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from importlib.resources.abc import Traversable
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-__all__ = ["chart_library", "index", "static"]
+__all__ = ["asset", "icon", "index"]
 
 _HOME: Final = ("tocsin.web", "static")
 #: Named here, because the machine's own list may say otherwise.
@@ -22,68 +22,110 @@ _TYPES: Final = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
-    ".mjs": "text/javascript",
-    ".json": "application/json",
-    ".map": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
-    ".ico": "image/x-icon",
     ".woff2": "font/woff2",
-    ".txt": "text/plain",
 }
+#: Compressed already.
+_DENSE: Final = (".png", ".woff2")
 _SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+#: Names of assets hold a hash of their content: a name never means something else.
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_ASK_AGAIN: Final = "no-cache"
+#: What the browser shows when the page was not built.
+_MISSING: Final = b"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Tocsin</title>
+<h1>Tocsin runs, but its page was not built</h1>
+<p>When Tocsin was installed, the libraries of the page could not be fetched or there was no Node.
+The service itself lacks nothing: see <a href="/schema">its interface</a>.</p>
+<p>Build the page from a clone with <code>make page</code>, or with
+<code>python -m tocsin.web.build</code>, and load this again.</p>
+</html>
+"""
 
 AnyRequest = Request[Any, Any, Any]
 
 
-@get("/", include_in_schema=False, sync_to_thread=True)
+class _File(NamedTuple):
+    content: bytes
+    gzipped: bytes | None
+    media_type: str
+    tag: str
+
+
+@get(
+    [
+        "/",
+        "/incidents",
+        "/incidents/{which:str}",
+        "/metrics/{which:str}",
+        "/search",
+        "/add",
+        "/settings",
+        "/settings/{which:str}",
+        "/login",
+    ],
+    include_in_schema=False,
+    sync_to_thread=False,
+)
 def index(request: AnyRequest) -> Response[bytes]:
-    """The page."""
-    return _file(request, "index.html")
+    """The page: it finds out itself which view its address means."""
+    try:
+        return _sent(request, "index.html", _ASK_AGAIN)
+    except NotFoundException:
+        return Response(_MISSING, status_code=503, media_type="text/html", headers=_SAFE)
 
 
-@get("/static/{name:str}", include_in_schema=False, sync_to_thread=True)
-def static(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    """A file that the page needs."""
-    return _file(request, name)
+@get("/icon.svg", include_in_schema=False, sync_to_thread=False)
+def icon(request: AnyRequest) -> Response[bytes]:
+    """The picture in the browser's tab."""
+    return _sent(request, "icon.svg", _ASK_AGAIN)
 
 
-@get("/static/plotly.min.js", include_in_schema=False, sync_to_thread=True)
-def chart_library(request: AnyRequest) -> Response[bytes]:
-    """Plotly's own JavaScript, from the installed package; may be kept as long as the version."""
-    found = _plotly()
-    if found is None:
-        raise NotFoundException("the package plotly is not installed")
-    path, tag = found
-    headers = {**_SAFE, "ETag": tag, "Cache-Control": "public, max-age=86400"}
-    if request.headers.get("if-none-match") == tag:
+@get("/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
+def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """A script, style or font of the page."""
+    return _sent(request, f"assets/{name}", _FOR_EVER)
+
+
+def _sent(request: AnyRequest, name: str, keep: str) -> Response[bytes]:
+    found = _read(name, _stamp())
+    headers = {**_SAFE, "ETag": found.tag, "Cache-Control": keep, "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == found.tag:
         return Response(b"", status_code=304, headers=headers)
-    return Response(path.read_bytes(), media_type=_TYPES[".js"], headers=headers)
+    content = found.content
+    if found.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        content = found.gzipped
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, media_type=found.media_type, headers=headers)
 
 
-def _file(request: AnyRequest, name: str) -> Response[bytes]:
-    package, folder = _HOME
-    media_type = _TYPES.get(Path(name).suffix)
-    found = {entry.name: entry for entry in files(package).joinpath(folder).iterdir()}
-    if media_type is None or name not in found or not found[name].is_file():
+def _stamp() -> str:
+    """Of which sources the files are; another one when the page was built anew."""
+    try:
+        return _folder().joinpath("sources.txt").read_text("utf-8")
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _read(name: str, _stamp: str) -> _File:
+    """A file by its name, which is compared with those that there are. Errors: not found."""
+    known = {entry.name: entry for entry in _entries(*name.split("/")[:-1])}
+    entry, suffix = known.get(name.rpartition("/")[2]), PurePath(name).suffix
+    if suffix not in _TYPES or entry is None or not entry.is_file():
         raise NotFoundException(f"no file {name[:80]!r}")
-    content = found[name].read_bytes()
+    content = entry.read_bytes()
+    gzipped = None if suffix in _DENSE else gzip.compress(content, mtime=0)
     tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    headers = {**_SAFE, "ETag": tag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)
+    return _File(content, gzipped, _TYPES[suffix], tag)
 
 
-@lru_cache(maxsize=1)
-def _plotly() -> tuple[Path, str] | None:
-    """The file and its version as an ETag, found without importing the package."""
-    spec = find_spec("plotly")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(place) / "package_data" / "plotly.min.js"
-        if path.is_file():
-            try:
-                return path, f'"plotly-{version("plotly")}"'
-            except PackageNotFoundError:
-                return path, f'"plotly-{path.stat().st_mtime_ns}"'
-    return None
+def _entries(*folders: str) -> list[Traversable]:
+    place = _folder().joinpath(*folders) if folders else _folder()
+    return list(place.iterdir()) if place.is_dir() else []
+
+
+def _folder() -> Traversable:
+    package, folder = _HOME
+    return files(package).joinpath(folder)

@@ -35,8 +35,9 @@ __all__ = ["ReportSeries", "write_report"]
 Floats = NDArray[np.float64]
 
 #: The page's scripts in the order in which they need each other, plotly before them.
-_SHARED: Final = ("words", "palette", "thin", "traces", "chart", "spark", "events")
-_OWN: Final = ("decode", "report")
+_SCRIPTS: Final = (
+    "words", "palette", "thin", "traces", "chart", "spark", "events", "decode", "report",
+)  # fmt: skip
 
 _SCORE_STEPS: Final = 65_534
 _UNKNOWN_SCORE: Final = 65_535
@@ -99,13 +100,13 @@ def _highest(one: ReportSeries) -> float | None:
 
 def _page(title: str, series: Sequence[ReportSeries]) -> Iterator[str]:
     """The page in pieces, so that it is never whole in memory."""
-    scripts = [_plotly(), *(_static(f"{name}.js") for name in _SHARED)]
-    scripts = [_inline(text) for text in (*scripts, *(_template(f"{name}.js") for name in _OWN))]
+    texts = [_plotly(), *(_template(f"{name}.js") for name in _SCRIPTS)]
+    scripts = [_inline(text) for text in texts]
     filled = {
         "policy": [_policy(scripts)],
         "title": [html.escape(title)],
-        "icon": ["data:image/svg+xml;base64," + _base64(_static("icon.svg").encode())],
-        "style": [_static("base.css"), _template("report.css")],
+        "icon": ["data:image/svg+xml;base64," + _base64(_template("icon.svg").encode())],
+        "style": [_template("base.css"), _template("report.css")],
         "index": [_json({"series": [_about(one) for one in series]})],
         "data": (
             f'<script type="text/plain" id="data-{i}">{_packed(one)}</script>\n'
@@ -123,12 +124,6 @@ def _fill(template: str, filled: dict[str, Any]) -> Iterator[str]:
             yield from filled[piece]
         else:
             yield piece
-
-
-def _static(name: str) -> str:
-    """A file that the live page uses too."""
-    # why by path: files are shared with the room above, its Python is not.
-    return files("tocsin").joinpath("web", "static", name).read_text("utf-8")
 
 
 def _template(name: str) -> str:

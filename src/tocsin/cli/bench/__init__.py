@@ -14,6 +14,7 @@ _BENCHMARKS: Final = {
     "labelled": "Judge ranking, events and false alarms on series with labelled anomalies.",
     "injected": "Judge on anomalies of known kind and size, put into quiet backgrounds.",
     "compare": "Run public peers and trivial baselines through the very same code as ours.",
+    "explained": "Show events of labelled series, right and wrong, with what is said of them.",
     "ablation": "Measure the default model without each of its parts.",
     "sensitivity": "Halve and double every number of the default model.",
     "traces": "Replay what HTM Engine's own likelihood returned.",

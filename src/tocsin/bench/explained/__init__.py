@@ -1,0 +1,1 @@
+"""Events of labelled series with what is said of them, right ones and wrong ones."""

@@ -1,0 +1,15 @@
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./style/base.css";
+import "./style/shell.css";
+import "./style/parts.css";
+import { App } from "./app";
+import { startKeys } from "./keys";
+import { startRouter } from "./router";
+import { startTheme } from "./theme";
+
+startTheme();
+startRouter();
+startKeys();
+const page = document.getElementById("page");
+if (page) render(<App />, page);

@@ -1,0 +1,5 @@
+import type { ComponentChildren } from "preact";
+
+export function IncidentsView(): ComponentChildren {
+  return <h1>IncidentsView </h1>;
+}
