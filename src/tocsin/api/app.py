@@ -14,6 +14,7 @@ from litestar.types import Scope
 
 from tocsin import __version__
 from tocsin.alert.delivering import Delivering
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api import (
     channels,
     control,
@@ -22,6 +23,7 @@ from tocsin.api import (
     marks,
     notes,
     page,
+    pictures,
     query,
     receive,
     subscribers,
@@ -112,6 +114,8 @@ def make_app(
             channels.test_channel,
             channels.list_notifications,
             channels.retry_notification,
+            pictures.picture_of_event,
+            pictures.picture_of_incident,
         ],
         guards=[need_token],
     )
@@ -122,6 +126,7 @@ def make_app(
         "publishing": publishing,
         "hub": hub,
         "delivering": delivering,
+        "pictures": Pictures(engine.database),
         "influx": Memo(),
         "otlp": Intervals(),
         "decoding": asyncio.Semaphore(_DECODING),

@@ -7,6 +7,7 @@ import asyncio
 from litestar.datastructures import State
 
 from tocsin.alert.delivering import Delivering
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.stream import Hub
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
@@ -27,6 +28,7 @@ class Parts(State):
     hub: Hub
     publishing: Publishing
     delivering: Delivering
+    pictures: Pictures
     #: Metrics by the bytes of their lines.
     influx: Memo
     #: Held while a large body is unpacked and decoded, which takes memory for a moment.

@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 
 from tocsin.alert.delivering import Delivering
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.app import make_app
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
@@ -51,7 +52,12 @@ def serve(config: Config, announce: Announce) -> None:
         database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
-        delivering = Delivering(database, config.channel, page=_page_url(config, listening))
+        delivering = Delivering(
+            database,
+            config.channel,
+            page=_page_url(config, listening),
+            draw=Pictures(database).incident,
+        )
         running = _Service(
             config, engine, Reader(database), publishing, delivering, listening, announce
         )
