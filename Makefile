@@ -73,14 +73,20 @@ postgres:
 	  || echo "no PostgreSQL here: its tests will be skipped"
 
 # Protocols are tested with their real clients; one line for each.
-clients: client-prometheus client-lines
+clients: client-prometheus client-lines client-alertmanager
 
-.PHONY: client-prometheus client-lines
+.PHONY: client-prometheus client-lines client-alertmanager
 client-prometheus:
 	@command -v prometheus >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } \
 	  || echo "no Prometheus here: its tests will be skipped"
+
+client-alertmanager:
+	@command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus-alertmanager >/dev/null; } \
+	  || echo "no Alertmanager here: its tests will be skipped"
 
 # Graphite's relay, collectd, netcat.
 client-lines:

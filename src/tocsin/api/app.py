@@ -13,9 +13,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
+from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api import (
     changes,
+    channels,
     control,
     incidents,
     intake,
@@ -24,6 +27,7 @@ from tocsin.api import (
     marks,
     notes,
     page,
+    pictures,
     query,
     receive,
     subscribers,
@@ -71,7 +75,13 @@ _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
 
 
 def make_app(
-    config: Config, engine: Engine, reader: Reader, publishing: Publishing, duty: Duty, hub: Hub
+    config: Config,
+    engine: Engine,
+    reader: Reader,
+    publishing: Publishing,
+    hub: Hub,
+    duty: Duty,
+    delivering: Delivering,
 ) -> Litestar:
     """The application over the service's parts."""
     api = Router(
@@ -116,6 +126,12 @@ def make_app(
             tokens.create_token,
             tokens.revoke_token,
             changes.list_changes,
+            channels.list_channels,
+            channels.test_channel,
+            channels.list_notifications,
+            channels.retry_notification,
+            pictures.picture_of_event,
+            pictures.picture_of_incident,
         ],
     )
     parts = {
@@ -126,6 +142,8 @@ def make_app(
         "publishing": publishing,
         "duty": duty,
         "hub": hub,
+        "delivering": delivering,
+        "pictures": Pictures(engine.database),
         "influx": Memo(),
         "otlp": Intervals(),
         "decoding": asyncio.Semaphore(_DECODING),

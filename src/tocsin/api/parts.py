@@ -6,7 +6,9 @@ import asyncio
 
 from litestar.datastructures import State
 
+from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
 from tocsin.api.stream import Hub
 from tocsin.config import Config
@@ -29,6 +31,8 @@ class Parts(State):
     hub: Hub
     publishing: Publishing
     duty: Duty
+    delivering: Delivering
+    pictures: Pictures
     #: Metrics by the bytes of their lines.
     influx: Memo
     #: Held while a large body is unpacked and decoded, which takes memory for a moment.

@@ -15,7 +15,9 @@ from typing import Final
 import uvicorn
 from sqlalchemy import Engine as Database
 
+from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
+from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.app import make_app
 from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
@@ -56,7 +58,16 @@ def serve(config: Config, announce: Announce) -> None:
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
         duty = Duty(database, publishing, config, engine.registry.metrics)
-        running = _Service(config, engine, Reader(database), publishing, duty, listening, announce)
+        delivering = Delivering(
+            database,
+            config.channel,
+            page=_page_url(config, listening),
+            draw=Pictures(database).incident,
+        )
+        duty.listeners.append(lambda _rows: delivering.wake())
+        running = _Service(
+            config, engine, Reader(database), publishing, duty, delivering, listening, announce
+        )
         asyncio.run(running.run())
 
 
@@ -112,6 +123,7 @@ class _Service:
         reader: Reader,
         publishing: Publishing,
         duty: Duty,
+        delivering: Delivering,
         listening: _Listening,
         announce: Announce,
     ) -> None:
@@ -120,6 +132,7 @@ class _Service:
         self._reader = reader
         self._publishing = publishing
         self._duty = duty
+        self._delivering = delivering
         self._listening = listening
         self._announce = announce
         self._listeners = {key: LISTENERS[key].make(engine, config) for key in listening.sockets}
@@ -136,6 +149,7 @@ class _Service:
         self._duty.start()
         self._engine.start()
         self._publishing.start()
+        self._delivering.start()
         server = self._http(hub)
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
         watching: asyncio.Task[None] | None = None
@@ -185,11 +199,20 @@ class _Service:
         self._saved = await asyncio.to_thread(self._engine.stop)
         await asyncio.to_thread(self._publishing.stop)
         await asyncio.to_thread(self._duty.stop)
+        await asyncio.to_thread(self._delivering.stop)
 
     def _http(self, hub: Hub) -> _Server | None:
         if not self._listening.http:
             return None
-        app = make_app(self._config, self._engine, self._reader, self._publishing, self._duty, hub)
+        app = make_app(
+            self._config,
+            self._engine,
+            self._reader,
+            self._publishing,
+            hub,
+            self._duty,
+            self._delivering,
+        )
         return _Server(
             uvicorn.Config(
                 BoundedBodies(app, self._config.max_body_bytes),
@@ -219,6 +242,13 @@ class _Service:
             f"{told.total_scored:,} scored, {told.total_events:,} events; "
             f"{self._saved:,} states saved"
         )
+
+
+def _page_url(config: Config, listening: _Listening) -> str:
+    """Where links in messages lead."""
+    if config.public_url or not config.http_address:
+        return config.page_url
+    return f"http://{_reached(config.http_address, listening.http)}"
 
 
 def _reached(address: Address, sockets: list[socket.socket]) -> Address:

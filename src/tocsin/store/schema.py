@@ -376,6 +376,8 @@ notification = Table(
     Column("due", BigInteger, nullable=False),
     Column("sent", BigInteger),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # When somebody asked to try it again after all (ns).
+    Column("retried", BigInteger),
     Column("error", Text),
     UniqueConstraint("channel", "incident", "revision", "change", "number"),
     Index("notification_due", "channel", "status", "due"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any, Final
@@ -29,6 +30,11 @@ _KINDS: Final = {
     "reminder": "warning",
     "resolved": "success",
 }
+
+# It loads all its services at the first address; some of them load what Python will drop.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    apprise.Apprise.instantiate("json://localhost")
 
 # Its log lines are told as errors of ours, without secrets, and not beside them.
 logging.getLogger("apprise").propagate = False

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("due", sa.BigInteger, nullable=False),
         sa.Column("sent", sa.BigInteger),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("retried", sa.BigInteger),
         sa.Column("error", sa.Text),
         sa.UniqueConstraint("channel", "incident", "revision", "change", "number"),
     )

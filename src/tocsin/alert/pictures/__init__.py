@@ -1,0 +1,1 @@
+"""Pictures of events and incidents, for messages: PNG, drawn on the server."""
