@@ -94,7 +94,7 @@ def test_round_values_lie_within_and_are_few(low: float, size: float, count: int
         marks = round_values(low, high, count)
         assert len(marks) <= 2 * count + 2
         slack = 1e-6 * size + 1e-9 * abs(low)
-            assert all(low - slack <= one <= high + slack for one in marks)
+        assert all(low - slack <= one <= high + slack for one in marks)
 
 
 def test_marks_of_time_say_the_day_once() -> None:

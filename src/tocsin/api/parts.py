@@ -11,7 +11,7 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
 from tocsin.api.stream import Hub
-from tocsin.config import Config
+from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
 from tocsin.ingest.influx import Memo
 from tocsin.ingest.otlp import Intervals
@@ -39,3 +39,5 @@ class Parts(State):
     decoding: asyncio.Semaphore
     #: The last points of cumulative histograms.
     otlp: Intervals
+    #: Where listeners over sockets of their own are reached, by key.
+    listening: dict[str, Address]

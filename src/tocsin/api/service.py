@@ -213,6 +213,10 @@ class _Service:
             self._duty,
             self._delivering,
         )
+        app.state.listening = {
+            key: _reached(address, self._listening.sockets[key])
+            for key, address in self._config.socket_addresses.items()
+        }
         return _Server(
             uvicorn.Config(
                 BoundedBodies(app, self._config.max_body_bytes),

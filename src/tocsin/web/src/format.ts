@@ -86,14 +86,28 @@ export function value(number: number | null | undefined): string {
   return size >= 10_000 ? short.format(number) : small.format(number);
 }
 
-/** How rare, from an anomaly score (the likelihood on HTM Engine's log scale): "1 in 12,000". */
+/** How rare a likelihood is, in two digits: "1 in 12,000", "1 in 160M". */
 export function rarity(likelihood: number | null | undefined): string {
   if (likelihood === null || likelihood === undefined) return "";
   const odds = 1 / Math.max(1 - likelihood, 1e-12);
   if (odds < 2) return "usual";
-  const digits = Math.max(0, Math.floor(Math.log10(odds)) - 1);
-  const rounded = Math.round(odds / 10 ** digits) * 10 ** digits;
-  if (rounded >= 1e12) return "1 in a trillion";
-  if (rounded >= 1e6) return `1 in ${value(rounded / (rounded >= 1e9 ? 1e9 : 1e6))} ${rounded >= 1e9 ? "billion" : "million"}`;
-  return `1 in ${count(rounded)}`;
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(odds)) - 1);
+  const rounded = Math.round(odds / unit) * unit;
+  return `1 in ${rounded < 1e6 ? count(rounded) : short.format(rounded)}`;
+}
+
+/** How rare an anomaly score is: 0.5 stands for one in 100,000, as HTM Engine's did. */
+export function rarityOfScore(score: number): string {
+  return rarity(1 - 10 ** (-10 * score));
+}
+
+const month = new Intl.DateTimeFormat("en-GB", { month: "short", year: "numeric" });
+
+/** What a time axis says at a place (seconds since 1970) when its places are `step` seconds apart. */
+export function tick(time: number, step: number): string {
+  const at = new Date(time * 1_000);
+  if (step >= 28 * 86_400) return month.format(at);
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0;
+  if (step >= 86_400 || midnight) return day.format(at);
+  return step < 60 ? seconds.format(at) : clock.format(at);
 }

@@ -56,3 +56,18 @@ export function useKeys(keys: readonly Key[]): void {
     return () => void known.splice(known.indexOf(mine), 1);
   }, [names]);
 }
+
+/** j and k move through what is marked `data-item`; Enter opens it, as links do. */
+export function useListKeys(): void {
+  useKeys([
+    { key: "j", does: "Next", run: () => move(1) },
+    { key: "k", does: "Previous", run: () => move(-1) },
+  ]);
+}
+
+function move(by: number): void {
+  const items = [...document.querySelectorAll<HTMLElement>("main [data-item]")];
+  const at = items.indexOf(document.activeElement as HTMLElement);
+  const next = at < 0 ? (by > 0 ? 0 : items.length - 1) : at + by;
+  items[Math.min(Math.max(next, 0), items.length - 1)]?.focus();
+}

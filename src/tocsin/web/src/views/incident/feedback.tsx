@@ -1,0 +1,147 @@
+// "Not an anomaly" and "an anomaly": what it would change is shown first, and it can be taken back.
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { ApiError, ask, get, post } from "../../api";
+import { useAsked } from "../../asked";
+import { counted } from "../../format";
+import { Dialog } from "../../parts/dialog";
+import { Loading, Trouble } from "../../parts/empty";
+import { Icon } from "../../parts/icon";
+import { Time } from "../../parts/time";
+import type { Event } from "../../types";
+
+type Kind = "anomaly" | "not_anomaly";
+
+interface Mark {
+  id: number;
+  kind: Kind;
+  event: number | null;
+  rule: string;
+}
+
+interface Tried {
+  rule: string;
+  days: number;
+  alarms: number;
+  would_change: number;
+  events: { start: string; peak: string; pattern: string; why: string }[];
+  mark: Mark | null;
+}
+
+interface Given {
+  uid: string;
+  event: Event;
+  changed(): void;
+}
+
+export function Feedback({ uid, event, changed }: Given): ComponentChildren {
+  const [asked, setAsked] = useState<Kind | null>(null);
+  const marks = useAsked<{ marks: Mark[] }>((signal) => get(`metrics/${uid}/marks`, undefined, signal), [uid, event.id]);
+  const mine = marks.data?.marks.find((mark) => mark.event === event.id);
+  function done(): void {
+    setAsked(null);
+    marks.again();
+    changed();
+  }
+  if (mine) return <Said mark={mine} done={done} />;
+  return (
+    <span class="feedback">
+      <button type="button" class="link" onClick={() => setAsked("not_anomaly")}>
+        Not an anomaly
+      </button>
+      <button type="button" class="link" onClick={() => setAsked("anomaly")}>
+        Tell me earlier
+      </button>
+      {asked && <Try uid={uid} event={event} kind={asked} onClose={() => setAsked(null)} done={done} />}
+    </span>
+  );
+}
+
+/** What was said of it, and the way back. */
+function Said({ mark, done }: { mark: Mark; done(): void }): ComponentChildren {
+  const [failed, setFailed] = useState<ApiError>();
+  async function undo(): Promise<void> {
+    try {
+      await ask(`marks/${mark.id}`, { method: "DELETE" });
+      done();
+    } catch (error) {
+      if (error instanceof ApiError) setFailed(error);
+    }
+  }
+  return (
+    <span class="feedback" title={mark.rule}>
+      <span class="tag">{mark.kind === "anomaly" ? "told earlier from now on" : "not an anomaly"}</span>
+      <button type="button" class="link" onClick={() => void undo()}>
+        <Icon name="undo" />
+        Undo
+      </button>
+      {failed && <Trouble error={failed} />}
+    </span>
+  );
+}
+
+interface TryGiven {
+  uid: string;
+  event: Event;
+  kind: Kind;
+  onClose(): void;
+  done(): void;
+}
+
+function Try({ uid, event, kind, onClose, done }: TryGiven): ComponentChildren {
+  const [sameHour, setSameHour] = useState(false);
+  const [failed, setFailed] = useState<ApiError>();
+  const said = { kind, event: event.id, same_hour: sameHour };
+  const tried = useAsked<Tried>(() => post(`metrics/${uid}/marks`, said, { dry_run: true }), [uid, said]);
+  async function apply(): Promise<void> {
+    try {
+      await post(`metrics/${uid}/marks`, said);
+      done();
+    } catch (error) {
+      if (error instanceof ApiError) setFailed(error);
+    }
+  }
+  return (
+    <Dialog title={kind === "anomaly" ? "Tell events like this one earlier" : "This was not an anomaly"} onClose={onClose}>
+      {!tried.data && !tried.error && <Loading rows={2} label="Trying it on the stored history" />}
+      {tried.error && !tried.data && <Trouble error={tried.error} again={tried.again} />}
+      {tried.data && <Outcome tried={tried.data} kind={kind} />}
+      <label class="check">
+        <input type="checkbox" checked={sameHour} onChange={(change) => setSameHour(change.currentTarget.checked)} />
+        Only near this time of day
+      </label>
+      {failed && <Trouble error={failed} />}
+      <div class="bar">
+        <button class="main" type="button" disabled={!tried.data} onClick={() => void apply()}>
+          Apply from now on
+        </button>
+        <button type="button" onClick={onClose}>
+          Cancel
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Outcome({ tried, kind }: { tried: Tried; kind: Kind }): ComponentChildren {
+  const { would_change: changes, alarms, days, events, rule } = tried;
+  const more = kind === "anomaly" ? "more" : "fewer";
+  return (
+    <div class="outcome">
+      <p>{rule}</p>
+      <p>
+        In the last {counted(days, "day")} there {alarms === 1 ? "was" : "were"} {counted(alarms, "alarm")}; it would have been{" "}
+        <b>{changes === 0 ? "the same" : `${changes} ${more}`}</b>.
+      </p>
+      {events.length > 0 && (
+        <ul>
+          {events.slice(0, 5).map((one) => (
+            <li key={one.start}>
+              <Time at={one.start} /> <span class="muted">{one.why}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
