@@ -33,6 +33,7 @@ def an_incident(number: int = 1, **columns: Any) -> dict[str, Any]:
         "events": 4,
         "revision": 1,
         "bonds": "[]",
+        "together": "",
         "routes": None,
         "told": None,
         "closed": None,

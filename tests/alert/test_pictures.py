@@ -128,9 +128,8 @@ def database(tmp_path: Path) -> Iterator[Engine]:
                 row = {"id": event, "metric": metric, "peak": about["start"], "value": 1.0}
                 connection.execute(schema.event.insert(), row | about | {"samples": 3})
                 member = {"event": event, "incident": 7, "metric": metric, "decades": 3.0}
-                connection.execute(
-                    schema.incident_event.insert(), member | about | {"severity": "info"}
-                )
+                told = {"severity": "info", "title": f"cpu {metric}", "why": "higher than ever"}
+                connection.execute(schema.incident_event.insert(), member | about | told)
         yield engine
 
 

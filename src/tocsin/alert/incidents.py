@@ -325,6 +325,8 @@ class Incidents:
             self._of_event[event] = incident.id
         for bond in incident.bonds:
             self._by_bond.setdefault(bond, {})[incident.id] = None
+        # It may have been stored between an event and the next time that was told.
+        self._moved[incident.id] = None
         self._due = 0
 
     def take(self, report: Report) -> None:
