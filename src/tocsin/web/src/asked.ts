@@ -57,3 +57,10 @@ export function useAsked<T>(
   const again = useCallback(() => setRound((value) => value + 1), []);
   return { data: state.key === key ? state.data : undefined, error: state.error, again };
 }
+
+/** The last that was there, while the next is on its way. */
+export function useKept<T>(value: T | undefined): T | undefined {
+  const kept = useRef(value);
+  if (value !== undefined) kept.current = value;
+  return kept.current;
+}

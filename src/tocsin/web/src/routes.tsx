@@ -5,7 +5,9 @@ import { AddView } from "./views/add";
 import { IncidentView } from "./views/incident";
 import { IncidentsView } from "./views/incident/list";
 import { LoginView } from "./views/login";
+import { MetricView } from "./views/metric";
 import { NowView } from "./views/now";
+import { SearchView } from "./views/search";
 import { SettingsView } from "./views/settings";
 
 interface Route {
@@ -20,6 +22,8 @@ const ROUTES: readonly Route[] = [
   { first: null, parts: [0, 0], view: () => <NowView /> },
   { first: "incidents", parts: [1, 1], view: () => <IncidentsView /> },
   { first: "incidents", parts: [2, 2], view: ({ path }) => <IncidentView id={path[1] ?? ""} key={path[1]} /> },
+  { first: "metrics", parts: [2, 2], view: ({ path }) => <MetricView uid={path[1] ?? ""} key={path[1]} /> },
+  { first: "search", parts: [1, 1], view: () => <SearchView /> },
   { first: "add", parts: [1, 1], view: () => <AddView /> },
   { first: "settings", parts: [1, 2], view: ({ path }) => <SettingsView section={path[1] ?? ""} /> },
   { first: "login", parts: [1, 1], view: () => <LoginView /> },

@@ -6,11 +6,11 @@ import { useAsked } from "../../asked";
 import { clockTime, counted, iso, ms, rarity, span } from "../../format";
 import { Chart, type ChartData } from "../../parts/chart";
 import { Loading, Trouble } from "../../parts/empty";
+import { Feedback } from "../../parts/feedback";
 import { Name, titleOf } from "../../parts/name";
 import { Time } from "../../parts/time";
 import { change, link, usePlace } from "../../router";
 import type { Event, IncidentMember, IncidentWhole } from "../../types";
-import { Feedback } from "./feedback";
 
 /** Charts at first; the others on demand. */
 const SHOWN = 6;

@@ -1,16 +1,19 @@
 // "Not an anomaly" and "an anomaly": what it would change is shown first, and it can be taken back.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, ask, get, post } from "../../api";
-import { useAsked } from "../../asked";
-import { counted } from "../../format";
-import { Dialog } from "../../parts/dialog";
-import { Loading, Trouble } from "../../parts/empty";
-import { Icon } from "../../parts/icon";
-import { Time } from "../../parts/time";
-import type { Event } from "../../types";
+import { ApiError, ask, get, post } from "../api";
+import { type Answer, useAsked } from "../asked";
+import { counted } from "../format";
+import { Dialog } from "./dialog";
+import { Loading, Trouble } from "./empty";
+import { Icon } from "./icon";
+import { Time } from "./time";
+import type { Event } from "../types";
 
 type Kind = "anomaly" | "not_anomaly";
+
+/** What is marked: an event, or a stretch in seconds since 1970. */
+type What = { event: number } | { start: number; end: number };
 
 interface Mark {
   id: number;
@@ -34,9 +37,18 @@ interface Given {
   changed(): void;
 }
 
-export function Feedback({ uid, event, changed }: Given): ComponentChildren {
+export function Feedback(given: Given): ComponentChildren {
+  return <FeedbackOf {...given} marks={useMarks(given.uid)} />;
+}
+
+/** The marks of a metric that act. */
+export function useMarks(uid: string): Answer<{ marks: Mark[] }> {
+  return useAsked<{ marks: Mark[] }>((signal) => get(`metrics/${uid}/marks`, undefined, signal), [uid]);
+}
+
+/** The same where the marks are known: a list of events asks for them once. */
+export function FeedbackOf({ uid, event, changed, marks }: Given & { marks: Answer<{ marks: Mark[] }> }): ComponentChildren {
   const [asked, setAsked] = useState<Kind | null>(null);
-  const marks = useAsked<{ marks: Mark[] }>((signal) => get(`metrics/${uid}/marks`, undefined, signal), [uid, event.id]);
   const mine = marks.data?.marks.find((mark) => mark.event === event.id);
   function done(): void {
     setAsked(null);
@@ -52,7 +64,7 @@ export function Feedback({ uid, event, changed }: Given): ComponentChildren {
       <button type="button" class="link" onClick={() => setAsked("anomaly")}>
         Tell me earlier
       </button>
-      {asked && <Try uid={uid} event={event} kind={asked} onClose={() => setAsked(null)} done={done} />}
+      {asked && <Try uid={uid} what={{ event: event.id }} kind={asked} onClose={() => setAsked(null)} done={done} />}
     </span>
   );
 }
@@ -82,16 +94,16 @@ function Said({ mark, done }: { mark: Mark; done(): void }): ComponentChildren {
 
 interface TryGiven {
   uid: string;
-  event: Event;
+  what: What;
   kind: Kind;
   onClose(): void;
   done(): void;
 }
 
-function Try({ uid, event, kind, onClose, done }: TryGiven): ComponentChildren {
+export function Try({ uid, what, kind, onClose, done }: TryGiven): ComponentChildren {
   const [sameHour, setSameHour] = useState(false);
   const [failed, setFailed] = useState<ApiError>();
-  const said = { kind, event: event.id, same_hour: sameHour };
+  const said = { kind, ...what, same_hour: sameHour };
   const tried = useAsked<Tried>(() => post(`metrics/${uid}/marks`, said, { dry_run: true }), [uid, said]);
   async function apply(): Promise<void> {
     try {
