@@ -27,7 +27,8 @@ _YEAR_S: Final = 366 * 86_400
 
 Which = Annotated[
     Literal["open", "acknowledged", "resolved", "unresolved"] | None,
-    QueryParameter(description="default: all; unresolved ones are ranked by evidence"),
+    # why named here: an annotation around this one would be passed over.
+    QueryParameter(name="state", description="default: all; unresolved: ranked by evidence"),
 ]
 Group = Annotated[str | None, QueryParameter(description="as an incident has it: host=web-1")]
 Begin = Annotated[str | None, QueryParameter(name="from", description="as in /events")]
@@ -162,7 +163,7 @@ Body = Annotated[AuthorIn | None, BodyKwarg()]
 @get("/incidents", sync_to_thread=True, summary="List incidents")
 def list_incidents(
     state: Parts,
-    which: Annotated[Which, QueryParameter(name="state")] = None,
+    which: Which = None,
     group: Group = None,
     start: Begin = None,
     end: End = None,

@@ -45,7 +45,7 @@ export interface Incident {
   updated: string;
   resolved: string | null;
   snoozed_until: string | null;
-  assignee: string;
+  assignee: string | null;
   evidence: number;
   why: string;
   first_metric: string | null;

@@ -124,7 +124,8 @@ function chartOptions(
     width,
     height,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    // Room for the half of a time that stands under the end.
+    padding: [8, 18, 0, 0],
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },

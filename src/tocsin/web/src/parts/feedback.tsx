@@ -1,4 +1,4 @@
-// "Not an anomaly" and "an anomaly": what it would change is shown first, and it can be taken back.
+// "Not an anomaly", "a known change", "an anomaly": what it would change is shown first, and it can be taken back.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError, ask, get, post } from "../api";
@@ -10,7 +10,18 @@ import { Icon } from "./icon";
 import { Time } from "./time";
 import type { Event } from "../types";
 
-type Kind = "anomaly" | "not_anomaly";
+type Kind = "anomaly" | "not_anomaly" | "known_change";
+
+const SAID: Record<Kind, string> = {
+  not_anomaly: "not an anomaly",
+  known_change: "a known change",
+  anomaly: "told earlier from now on",
+};
+const TITLES: Record<Kind, string> = {
+  not_anomaly: "This was not an anomaly",
+  known_change: "This was a known change",
+  anomaly: "Tell events like this one earlier",
+};
 
 /** What is marked: an event, or a stretch in seconds since 1970. */
 type What = { event: number } | { start: number; end: number };
@@ -61,6 +72,9 @@ export function FeedbackOf({ uid, event, changed, marks }: Given & { marks: Answ
       <button type="button" class="link" onClick={() => setAsked("not_anomaly")}>
         Not an anomaly
       </button>
+      <button type="button" class="link" onClick={() => setAsked("known_change")}>
+        Known change
+      </button>
       <button type="button" class="link" onClick={() => setAsked("anomaly")}>
         Tell me earlier
       </button>
@@ -82,7 +96,7 @@ function Said({ mark, done }: { mark: Mark; done(): void }): ComponentChildren {
   }
   return (
     <span class="feedback" title={mark.rule}>
-      <span class="tag">{mark.kind === "anomaly" ? "told earlier from now on" : "not an anomaly"}</span>
+      <span class="tag">{SAID[mark.kind] ?? mark.kind}</span>
       <button type="button" class="link" onClick={() => void undo()}>
         <Icon name="undo" />
         Undo
@@ -114,7 +128,7 @@ export function Try({ uid, what, kind, onClose, done }: TryGiven): ComponentChil
     }
   }
   return (
-    <Dialog title={kind === "anomaly" ? "Tell events like this one earlier" : "This was not an anomaly"} onClose={onClose}>
+    <Dialog title={TITLES[kind]} onClose={onClose}>
       {!tried.data && !tried.error && <Loading rows={2} label="Trying it on the stored history" />}
       {tried.error && !tried.data && <Trouble error={tried.error} again={tried.again} />}
       {tried.data && <Outcome tried={tried.data} kind={kind} />}

@@ -6,6 +6,7 @@ import { link } from "../router";
 import type { Incident } from "../types";
 import { Severity } from "./severity";
 import { Time } from "./time";
+import { Words } from "./words";
 
 export function IncidentRow({ incident }: { incident: Incident }): ComponentChildren {
   const now = useNow();
@@ -16,7 +17,9 @@ export function IncidentRow({ incident }: { incident: Incident }): ComponentChil
       <a class={`incident ${state}`} href={link(["incidents", id])} data-item>
         <Severity level={severity} calm={over} />
         <span class="incident-title">{title}</span>
-        <span class="incident-why">{why}</span>
+        <span class="incident-why">
+          <Words text={why} />
+        </span>
         <span class="incident-facts">
           <span>
             <Time at={incident.opened} />

@@ -66,13 +66,13 @@ function snooze(select: HTMLSelectElement, act: Act): void {
 }
 
 interface Given {
-  to: string;
+  to: string | null;
   act: Act;
   done(): void;
 }
 
 function Assign({ to, act, done }: Given): ComponentChildren {
-  const [name, setName] = useState(to);
+  const [name, setName] = useState(to ?? "");
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     await act("assign", { to: name.trim() });

@@ -57,7 +57,7 @@ function Table({ groups, rank }: { groups: Group[]; rank: string }): ComponentCh
           <tr>
             <th scope="col">Host or service</th>
             {RANKS.map(([key, name]) => (
-              <th key={key} scope="col" aria-sort={key === rank ? "descending" : undefined}>
+              <th key={key} scope="col" class={key === rank ? "" : "other"} aria-sort={key === rank ? "descending" : undefined}>
                 {name}
               </th>
             ))}
@@ -78,7 +78,7 @@ function Table({ groups, rank }: { groups: Group[]; rank: string }): ComponentCh
                 </a>
               </th>
               {RANKS.map(([key]) => (
-                <td key={key}>
+                <td key={key} class={key === rank ? "" : "other"}>
                   <Bar value={one[key]} most={most[key] ?? 1} />
                 </td>
               ))}

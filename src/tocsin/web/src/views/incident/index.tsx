@@ -11,6 +11,7 @@ import { Empty, Loading, Trouble } from "../../parts/empty";
 import { Standing } from "../../parts/incident-row";
 import { Severity } from "../../parts/severity";
 import { Time } from "../../parts/time";
+import { Words } from "../../parts/words";
 import { link } from "../../router";
 import { useTitle } from "../../title";
 import type { IncidentWhole } from "../../types";
@@ -80,7 +81,9 @@ function Header({ incident }: { incident: IncidentWhole }): ComponentChildren {
         <Severity level={incident.severity} calm={resolved !== null} />
         <span>{incident.title}</span>
       </h1>
-      <p class="why">{why}</p>
+      <p class="why">
+        <Words text={why} />
+      </p>
       <p class="facts">
         <span>
           since <Time at={opened} />

@@ -1,19 +1,30 @@
-// Rules, channels, tokens, and who changed what.
+// Rules, calendars, channels, tokens, and who changed what.
 import type { ComponentChildren } from "preact";
 import { ApiError, post } from "../../api";
 import { Empty } from "../../parts/empty";
 import { go, link } from "../../router";
 import { useSession } from "../../session";
 import { useTitle } from "../../title";
+import { Calendars } from "./calendars";
 import { Changes } from "./changes";
 import { Channels } from "./channels";
 import { Look } from "./look";
+import { Rules } from "./rules";
 import { Tokens } from "./tokens";
 import "./settings.css";
 
-const SECTIONS: readonly { key: string; name: string; view(): ComponentChildren }[] = [
+interface Section {
+  key: string;
+  name: string;
+  /** `entered`: somebody is now logged in as somebody else. */
+  view(entered: () => void): ComponentChildren;
+}
+
+const SECTIONS: readonly Section[] = [
+  { key: "rules", name: "Rules", view: () => <Rules /> },
+  { key: "calendars", name: "Calendars", view: () => <Calendars /> },
   { key: "channels", name: "Channels", view: () => <Channels /> },
-  { key: "tokens", name: "Tokens", view: () => <Tokens /> },
+  { key: "tokens", name: "Tokens", view: (entered) => <Tokens entered={entered} /> },
   { key: "changes", name: "Changes", view: () => <Changes /> },
   { key: "look", name: "Look", view: () => <Look /> },
 ];
@@ -42,7 +53,7 @@ export function SettingsView({ section }: { section: string }): ComponentChildre
           </p>
         )}
       </div>
-      <section>{shown ? shown.view() : <Empty title="There are no such settings" />}</section>
+      <section>{shown ? shown.view(session.again) : <Empty title="There are no such settings" />}</section>
     </div>
   );
 }

@@ -27,7 +27,8 @@ const SCOPES: readonly (readonly [Scope, string])[] = [
   ["admin", "do everything"],
 ];
 
-export function Tokens(): ComponentChildren {
+/** `entered`: the first token was made, and whoever made it is logged in with it. */
+export function Tokens({ entered }: { entered(): void }): ComponentChildren {
   const answer = useAsked<{ tokens: Token[]; configured: boolean }>((signal) => get("tokens", undefined, signal), []);
   const [made, setMade] = useState<{ token: Token; secret: string }>();
   const [revoking, setRevoking] = useState<Token>();
@@ -53,6 +54,7 @@ export function Tokens(): ComponentChildren {
           made={(token) => {
             setMade(token);
             answer.again();
+            entered();
           }}
         />
       )}
