@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -22,17 +22,19 @@ from tocsin.alert.judging import Judge
 from tocsin.alert.ledger import Ledger
 from tocsin.alert.outgoing import queue
 from tocsin.alert.peers import Peers
-from tocsin.errors import OwnerLostError, TocsinError
+from tocsin.alert.rhythm import Rhythm
+from tocsin.errors import ActionRefusedError, ConfigurationError, OwnerLostError, TocsinError
 from tocsin.publish.delivery import Delivery, Item
 from tocsin.publish.subscribers import note_position
 from tocsin.store.commits import Writer
+from tocsin.store.rule_sets import RuleSet, newest_rules, put_rules
 
 if TYPE_CHECKING:
     from tocsin.config import Config
     from tocsin.publish.publishing import Publishing
     from tocsin.samples import Metric
 
-__all__ = ["SUBSCRIBER", "Duty"]
+__all__ = ["SUBSCRIBER", "Duty", "Ruling"]
 
 _log: Final = structlog.get_logger("tocsin.alert")
 T = TypeVar("T")
@@ -48,6 +50,15 @@ _LAST_PAUSE_S: Final = 30.0
 
 #: Told, in any thread, of every incident that has changed (its row), after the commit.
 Listener = Callable[[Sequence[dict[str, Any]]], None]
+
+
+class Ruling(NamedTuple):
+    """The rules that count."""
+
+    rules: AlertRules
+    source: Literal["file", "interface"]
+    #: What was set last; None: nothing ever was.
+    last: RuleSet | None
 
 
 class Duty:
@@ -76,7 +87,11 @@ class Duty:
         self._channels: Sequence[str] = config.channel_names
         self._terms = Terms.of(config.incidents, config.settings.false_alarms_per_week)
         self._peers = Peers(metrics)
-        self._judge = Judge(config.alarms, self._peers.of)
+        self._rhythm = Rhythm(database)
+        self._of_file, self._set = config.alarms, newest_rules(database)
+        rules = self._of_file if self._set is None else self._read(self._set)
+        self._judge = Judge(rules, self._peers.of, self._rhythm.interval_s, metrics)
+        self._metrics = metrics
         self._clock = clock
         self._tick_s = tick_s
         # Held while the incidents are changed, until that is written.
@@ -100,14 +115,49 @@ class Duty:
         self._thread.join()
 
     def rule(self, rules: AlertRules) -> None:
-        """Go by other rules from the next change on."""
+        """The configuration's rules are others from now on; those that were set go before them."""
         with self._lock:
-            self._judge.rules = rules
+            self._of_file = rules
+            if self._set is None or self._set.rules is None:
+                self._judge.rules = rules
 
-    @property
-    def rules(self) -> AlertRules:
-        """What it goes by."""
-        return self._judge.rules
+    def decide(self, rules: AlertRules | None, author: str, revision: int | None) -> Ruling:
+        """Set rules that count from now on; None: those of the configuration again.
+
+        ``revision``: the one that they are made from; None: whichever. Errors:
+        `ActionRefusedError` when there is another by now, `StoreError`; nothing has changed then.
+        """
+        with self._lock:
+            known = 0 if self._set is None else self._set.revision
+            if revision is not None and revision != known:
+                raise ActionRefusedError(
+                    f"revision {revision} is not the newest: somebody has changed the rules since "
+                    f"(revision {known}); look at them again"
+                )
+            told, now = None if rules is None else rules.data(), self._clock()
+            self._set = self._writer.write(lambda c: put_rules(c, told, author, now))
+            self._judge.rules = self._of_file if rules is None else rules
+            return self.ruling()
+
+    def ruling(self) -> Ruling:
+        """The rules that count, and where they come from."""
+        with self._lock:
+            by_hand = self._set is not None and self._set.rules is not None
+            return Ruling(self._judge.rules, "interface" if by_hand else "file", self._set)
+
+    def judge_by(self, rules: AlertRules) -> Judge:
+        """One that judges by other rules, to try them out; for any thread."""
+        return Judge(rules, lambda _bonds: {}, self._rhythm.interval_s, self._metrics)
+
+    def _read(self, told: RuleSet) -> AlertRules:
+        if told.rules is None:
+            return self._of_file
+        try:
+            return AlertRules.of(told.rules)
+        except ConfigurationError as error:
+            # Of another version, perhaps: people are told as the file says rather than not at all.
+            _log.error("rules_unreadable", reason=str(error), then="those of the file are used")
+            return self._of_file
 
     def act(self, number: int, action: Callable[[Incidents, int], T]) -> bool:
         """Change an incident as a person asks: ``action`` gets all incidents, and the time.

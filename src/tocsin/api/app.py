@@ -17,6 +17,7 @@ from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api import (
+    alert_rules,
     changes,
     channels,
     control,
@@ -31,8 +32,10 @@ from tocsin.api import (
     pictures,
     query,
     receive,
+    scan,
     subscribers,
     tokens,
+    what_if,
 )
 from tocsin.api.access import Access
 from tocsin.api.guard import guard, settle
@@ -40,6 +43,7 @@ from tocsin.api.headers import add_headers
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
 from tocsin.api.stream import Hub
+from tocsin.api.turns import Turns
 from tocsin.config import Config
 from tocsin.engine.engine import Engine
 from tocsin.errors import (
@@ -63,6 +67,8 @@ _log: Final = structlog.get_logger("tocsin.api")
 
 #: How many large bodies are decoded at once.
 _DECODING: Final = 2
+#: How many files may be scanned, or wait for that.
+_SCANS: Final = 4
 #: Status, and after how many seconds to try again.
 _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
     BadInputError: (400, None),
@@ -134,6 +140,9 @@ def make_app(
             channels.retry_notification,
             pictures.picture_of_event,
             pictures.picture_of_incident,
+            scan.scan,
+            *alert_rules.HANDLERS,
+            what_if.try_settings,
         ],
     )
     parts = {
@@ -149,6 +158,7 @@ def make_app(
         "influx": Memo(),
         "otlp": Intervals(),
         "decoding": asyncio.Semaphore(_DECODING),
+        "scans": Turns(_SCANS, "several files are being scanned: send it again a little later"),
     }
     return Litestar(
         [

@@ -11,6 +11,7 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
 from tocsin.api.stream import Hub
+from tocsin.api.turns import Turns
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
 from tocsin.ingest.influx import Memo
@@ -37,6 +38,8 @@ class Parts(State):
     influx: Memo
     #: Held while a large body is unpacked and decoded, which takes memory for a moment.
     decoding: asyncio.Semaphore
+    #: Files that are scanned.
+    scans: Turns
     #: The last points of cumulative histograms.
     otlp: Intervals
     #: Where listeners over sockets of their own are reached, by key.

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import numpy as np
 import structlog
 
 from tocsin.detect.events import Event, event_of
 from tocsin.detect.marks import Course, Mark, Signature, Wish
-from tocsin.detect.objects import fleet_of
-from tocsin.detect.result import NUMBERS, RESULT
 from tocsin.detect.settings import Settings
+from tocsin.engine.history import DAY_NS, History, scored_again
 from tocsin.errors import BadInputError
 from tocsin.store.annotations import Annotations
 from tocsin.store.queries import Reader
@@ -27,11 +25,7 @@ __all__ = ["Marking", "Preview", "mark_of_row"]
 
 _log: Final = structlog.get_logger("tocsin.engine")
 
-_DAY_NS: Final = 86_400 * 1_000_000_000
-#: How long a model learns again before what it would have told counts.
-_WARM_UP_NS: Final = 14 * _DAY_NS
-#: The most samples that are scored again, and events that are looked at, for a preview.
-_SAMPLES: Final = 200_000
+#: The most events that are looked at for a preview.
 _EVENTS: Final = 10_000
 
 
@@ -86,6 +80,7 @@ class Marking:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = Reader(engine.database)
+        self._history = History(self._reader)
 
     @property
     def _notes(self) -> Annotations:
@@ -118,14 +113,14 @@ class Marking:
         settings = self._engine.watching.settings(self._engine.registry.metrics[row])
         mark = self._mark(metric, wish, event, settings)
         newest = int(self._engine.registry.position[row]["timestamp"])
-        start = newest - days * _DAY_NS
+        start = newest - days * DAY_NS
         told = self._events(metric, start, None)
         alarms = [one for one in told if not one.muted]
         if wish.kind == "not_anomaly":
             timezone = settings.timezone
             changed = [one for one in alarms if mark.like(Signature.of(one, timezone))]
             return Preview(mark, days, len(alarms), changed)
-        course = self._course(metric, start - _WARM_UP_NS, settings)
+        course = self._course(metric, start, settings)
         before = self._engine.scoring.events.marks(row)
         now = {one.start for one in _copied(course).told(before, settings.timezone)}
         then = course.told([*before, mark], settings.timezone)
@@ -166,7 +161,7 @@ class Marking:
         events = self._events(metric, wish.start, wish.end + 1)
         if event is not None:
             events = self._numbered(metric, event)
-        course = self._stretch(metric, wish)
+        course = self._history.stretch(metric, wish.end)
         mark = course.mark(wish, events, settings)
         if mark is None:
             raise BadInputError("start, end: no sample of this time has a score to mark")
@@ -185,41 +180,14 @@ class Marking:
         )
         return [event_of(row) for row in rows]
 
-    def _stretch(self, metric: int, wish: Wish) -> Course:
-        """The stored samples of a stretch, and some before it."""
-        newest = self._reader.samples(
-            metric, start=None, end=wish.end + 1, after=None, limit=_SAMPLES // 10, order="desc"
-        )
-        return _course(newest[::-1])
-
-    def _course(self, metric: int, start: int, settings: Settings) -> Course:
+    def _course(self, metric: int, since: int, settings: Settings) -> Course:
         """The metric's newest samples with results: scored again where the model is quick."""
-        newest = self._reader.samples(
-            metric, start=start, end=None, after=None, limit=_SAMPLES, order="desc"
-        )
-        course = _course(newest[::-1])
+        course = self._history.stored(metric, since)
         if settings.foreign or settings.model == "htm":
             return course
-        rows = np.zeros(len(course.seq), dtype=np.int64)
-        scored = fleet_of(settings, 1).update(rows, course.timestamps, course.values)
-        return Course(course.seq, course.timestamps, course.values, scored)
+        return scored_again(course, settings)
 
 
 def _copied(course: Course) -> Course:
     """The same, with results of its own."""
     return Course(course.seq, course.timestamps, course.values, course.scored.copy())
-
-
-def _course(rows: Sequence[Mapping[Any, Any]]) -> Course:
-    """Rows of `sample` that have a result, as columns."""
-    known = [row for row in rows if row["event"] is not None and row["event"] >= 0]
-    scored = np.zeros(len(known), dtype=RESULT)
-    for name in NUMBERS:
-        scored[name] = [np.nan if row[name] is None else row[name] for row in known]
-    scored["event"] = [row["event"] for row in known]
-    return Course(
-        np.array([row["seq"] for row in known], dtype=np.int64),
-        np.array([row["timestamp"] for row in known], dtype=np.int64),
-        np.array([row["value"] for row in known], dtype=np.float64),
-        scored,
-    )

@@ -54,7 +54,7 @@ _TYPES: Final = {
 _SCHEMA: Final = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in COLUMNS])
 #: Samples turned into text or compressed at a time: some ten megabytes.
 _CHUNK: Final = 65_536
-_SUFFIXES: Final = (".gz", ".csv", ".tsv", ".txt", ".parquet")
+_SUFFIXES: Final = (".gz", ".csv", ".tsv", ".txt", ".parquet", ".ndjson", ".jsonl", ".json")
 
 
 def format_of(source: Path) -> Format:

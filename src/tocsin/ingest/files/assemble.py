@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from tocsin.errors import FileFormatError
 from tocsin.ingest.files.civil import Moments
 from tocsin.ingest.files.csvfile import read_csv
+from tocsin.ingest.files.ndjson import ENDINGS as JSON
+from tocsin.ingest.files.ndjson import read_json
 from tocsin.ingest.files.numbers import EMPTY, REASONS, Numbers
 from tocsin.ingest.files.options import ReadOptions
 from tocsin.ingest.files.parquet import read_parquet
@@ -31,6 +34,8 @@ def read_series(path: Path, options: ReadOptions) -> FileReading:
     """What `read_file` does, once it is known that pyarrow is there."""
     refusals = Refusals()
     table = _load(path, options, refusals)
+    if table.labels and not options.label_columns:
+        options = replace(options, label_columns=tuple(table.labels))
     roles = assign_roles(table, options)
     column = TimeColumn(roles.time, table.columns[roles.time], table.lines)
     times = read_times(column, options.time_format)
@@ -64,12 +69,14 @@ def read_series(path: Path, options: ReadOptions) -> FileReading:
 def _load(path: Path, options: ReadOptions, refusals: Refusals) -> Table:
     if path.name.lower().endswith(".parquet"):
         return read_parquet(path)
+    if path.name.lower().removesuffix(".gz").endswith(JSON):
+        return read_json(load_text(path), refusals)
     return read_csv(load_text(path), options, refusals)
 
 
 def _stem(path: Path) -> str:
     name = path.name
-    for ending in (".gz", ".csv", ".parquet"):
+    for ending in (".gz", ".csv", ".parquet", *JSON):
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
     return name

@@ -11,14 +11,15 @@ from tocsin.errors import FileFormatError
 
 __all__ = ["find_files"]
 
-_ENDINGS: Final = (".csv", ".csv.gz", ".parquet")
+_ENDINGS: Final = (".csv", ".csv.gz", ".parquet", ".ndjson", ".jsonl")
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """The files among ``paths``, and the data files in the folders among them, at any depth.
 
     A file that is named is taken whatever its ending; folders are searched for ``*.csv``,
-    ``*.csv.gz`` and ``*.parquet`` that are not hidden. Sorted within a folder; nothing twice.
+    ``*.csv.gz``, ``*.parquet``, ``*.ndjson`` and ``*.jsonl`` that are not hidden. Sorted
+    within a folder; nothing twice.
 
     Errors: `FileFormatError` for a path that is not there, and for a folder without data.
     """

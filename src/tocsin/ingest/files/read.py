@@ -16,7 +16,7 @@ _GUESS_ALL: Final = ReadOptions()
 
 
 def read_file(path: Path, options: ReadOptions = _GUESS_ALL) -> FileReading:
-    """Read the series of a CSV (also gzipped) or Parquet file.
+    """Read the series of a CSV, JSON (an object a line; both also gzipped) or Parquet file.
 
     What cannot be read without guessing is refused, by cell with its line where the rest of the
     file is sound, else as an error; the good samples beside a bad one are kept.

@@ -25,6 +25,8 @@ class Table:
     rows: int
     form: str
     notices: list[str] = field(default_factory=list)
+    #: Columns that are labels, where the file itself says so.
+    labels: list[str] = field(default_factory=list)
 
 
 def column_names(cells: list[str]) -> tuple[list[str], list[str]]:

@@ -1,0 +1,71 @@
+"""Stored samples, scored again by the code that scores live: what would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from tocsin.detect.marks import Course
+from tocsin.detect.objects import fleet_of
+from tocsin.detect.result import NUMBERS, RESULT
+from tocsin.detect.settings import Settings
+from tocsin.store.queries import Reader
+
+__all__ = ["DAY_NS", "History", "course_of", "scored_again"]
+
+DAY_NS: Final = 86_400 * 1_000_000_000
+#: How long a model learns again before what it would have told counts.
+_WARM_UP_NS: Final = 14 * DAY_NS
+#: The most samples that are scored again: with a quick model, with a slow one.
+_SAMPLES: Final = 200_000
+_SLOW_SAMPLES: Final = 20_000
+
+
+class History:
+    """What is stored of metrics. Any thread; every method: errors `StoreError`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def stored(self, metric: int, since: int, *, slow: bool = False) -> Course:
+        """A metric's newest samples from ``since`` on with their results, and the warm-up before.
+
+        At most 200,000, of a slow model 20,000.
+        """
+        most = _SLOW_SAMPLES if slow else _SAMPLES
+        newest = self._reader.samples(
+            metric, start=since - _WARM_UP_NS, end=None, after=None, limit=most, order="desc"
+        )
+        return course_of(newest[::-1])
+
+    def stretch(self, metric: int, end: int) -> Course:
+        """A metric's stored samples up to a time, and some before it."""
+        newest = self._reader.samples(
+            metric, start=None, end=end + 1, after=None, limit=_SAMPLES // 10, order="desc"
+        )
+        return course_of(newest[::-1])
+
+
+def scored_again(course: Course, settings: Settings) -> Course:
+    """The same samples with the results that these settings give; nothing is learnt elsewhere."""
+    rows = np.zeros(len(course.seq), dtype=np.int64)
+    scored = fleet_of(settings, 1).update(rows, course.timestamps, course.values)
+    return replace(course, scored=scored)
+
+
+def course_of(rows: Sequence[Mapping[Any, Any]]) -> Course:
+    """Rows of `sample` that have a result, as columns."""
+    known = [row for row in rows if row["event"] is not None and row["event"] >= 0]
+    scored = np.zeros(len(known), dtype=RESULT)
+    for name in NUMBERS:
+        scored[name] = [np.nan if row[name] is None else row[name] for row in known]
+    scored["event"] = [row["event"] for row in known]
+    return Course(
+        np.array([row["seq"] for row in known], dtype=np.int64),
+        np.array([row["timestamp"] for row in known], dtype=np.int64),
+        np.array([row["value"] for row in known], dtype=np.float64),
+        scored,
+    )
