@@ -65,6 +65,27 @@ function Terms({ rule, set }: Parts): ComponentChildren {
       <Field name="Lasting at least (min)" value={minimum / 60} most={527_040} set={(value) => set({ minimum_s: value * 60 })} />
       <Score name="Anomaly score at least" value={rule.least_score} set={(least_score) => set({ least_score })} />
       <label>
+        Direction
+        <select value={rule.direction} onChange={(event) => set({ direction: event.currentTarget.value as AlertRule["direction"] })}>
+          <option value="both">up or down</option>
+          <option value="up">only up</option>
+          <option value="down">only down</option>
+        </select>
+      </label>
+      <Field name="Away from expected at least" value={rule.least_change} most={1e300} set={(least_change) => set({ least_change })} />
+      <Field
+        name="… in % of expected"
+        value={round(rule.least_relative_change * 100)}
+        most={1e300}
+        set={(percent) => set({ least_relative_change: percent / 100 })}
+      />
+      <Budget name="False alarms a week, each metric" value={rule.false_alarms_per_week} set={(value) => set({ false_alarms_per_week: value })} />
+      <Budget
+        name="False alarms a week, all together"
+        value={rule.fleet_false_alarms_per_week}
+        set={(value) => set({ fleet_false_alarms_per_week: value })}
+      />
+      <label>
         Severity
         <select
           value={rule.severity ?? ""}
@@ -112,6 +133,29 @@ function Field({ name, value, most, set, step = "any", children }: FieldGiven): 
         onInput={(event) => event.currentTarget.value !== "" && set(event.currentTarget.valueAsNumber)}
       />
       {children}
+    </label>
+  );
+}
+
+/** 0.07 * 100 as people write it. */
+function round(number: number): number {
+  return Number(number.toPrecision(12));
+}
+
+/** A number that may be left open. */
+function Budget({ name, value, set }: { name: string; value: number | null; set(value: number | null): void }): ComponentChildren {
+  return (
+    <label>
+      {name}
+      <input
+        type="number"
+        min="0.000001"
+        max="1000000000"
+        step="any"
+        value={value ?? ""}
+        placeholder="as detection has it"
+        onInput={(event) => set(event.currentTarget.value === "" ? null : event.currentTarget.valueAsNumber)}
+      />
     </label>
   );
 }

@@ -180,8 +180,7 @@ function Source({ stored, reverted }: { stored: RulesAnswer; reverted(rules: Rul
   const [failed, setFailed] = useState<ApiError>();
   async function back(): Promise<void> {
     try {
-      await ask("rules", { method: "DELETE" });
-      reverted(await get<RulesAnswer>("rules"));
+      reverted(await ask<RulesAnswer>("rules", { method: "DELETE", query: { revision: stored.revision } }));
       setAsked(false);
     } catch (error) {
       if (error instanceof ApiError) setFailed(error);

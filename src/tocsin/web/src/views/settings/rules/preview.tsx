@@ -9,7 +9,7 @@ import { Time } from "../../../parts/time";
 import { Words } from "../../../parts/words";
 import { link } from "../../../router";
 import type { Severity } from "../../../types";
-import type { AlertRule, RulesChange, RulesPreview } from "./types";
+import type { AlertRule, RulesChange, RulesPreview, Verdict } from "./types";
 
 const DAYS = 30;
 const LEVELS: readonly Severity[] = ["critical", "warning", "info"];
@@ -51,10 +51,10 @@ function Changed({ changes }: { changes: readonly RulesChange[] }): ComponentChi
       <summary>What would have changed</summary>
       <ul class="changed">
         {changes.map((change) => (
-          <li key={`${change.metric} ${change.start}`}>
+          <li key={change.event}>
             <Time at={change.start} />
             <span>
-              <a href={link(["metrics", change.metric])}>{change.title ?? change.name ?? change.metric}</a>{" "}
+              <a href={link(["metrics", change.metric])}>{change.title}</a>{" "}
               {change.why && (
                 <span class="muted">
                   <Words text={change.why} />
@@ -62,11 +62,16 @@ function Changed({ changes }: { changes: readonly RulesChange[] }): ComponentChi
               )}
             </span>
             <span>
-              {change.now ?? "no alarm"} → {change.then ?? "no alarm"}
+              {verdict(change.now)} → {verdict(change.then)}
             </span>
           </li>
         ))}
       </ul>
     </details>
   );
+}
+
+function verdict({ alarms, severity, routes }: Verdict): string {
+  if (!alarms || severity === null) return "no alarm";
+  return routes === null ? severity : `${severity} to ${routes.join(", ") || "nobody"}`;
 }

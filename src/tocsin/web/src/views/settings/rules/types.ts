@@ -8,6 +8,13 @@ export interface AlertRule {
   /** How long an event must have lasted (seconds), and its least anomaly score. */
   minimum_s: number;
   least_score: number;
+  /** Which side of what was expected it lies on, and how far from it: in units, and as a share. */
+  direction: "both" | "up" | "down";
+  least_change: number;
+  least_relative_change: number;
+  /** At most about so many false alarms: of each metric, and of all together; null: no matter. */
+  false_alarms_per_week: number | null;
+  fleet_false_alarms_per_week: number | null;
   /** One severity for all; null: by score and length, as follows. */
   severity: Severity | null;
   warning_score: number;
@@ -26,6 +33,11 @@ export const USUAL: AlertRule = {
   alarm: true,
   minimum_s: 0,
   least_score: 0,
+  direction: "both",
+  least_change: 0,
+  least_relative_change: 0,
+  false_alarms_per_week: null,
+  fleet_false_alarms_per_week: null,
   severity: null,
   warning_score: 0.5,
   critical_score: 0.8,
@@ -51,15 +63,21 @@ export interface RulesPreview {
   changed: RulesChange[];
 }
 
-/** An event whose alarm would have been another one. */
+/** An event of which these rules say something else. */
 export interface RulesChange {
-  event?: number;
+  event: number;
+  /** The metric's uid. */
   metric: string;
-  title?: string;
-  name?: string;
+  title: string;
   start: string;
-  why?: string;
-  /** The severity that it alarmed with, and would have; null: it alarms nobody. */
-  now: Severity | null;
-  then: Severity | null;
+  why: string;
+  now: Verdict;
+  then: Verdict;
+}
+
+export interface Verdict {
+  alarms: boolean;
+  severity: Severity | null;
+  /** Who is told; null: everybody. */
+  routes: string[] | null;
 }
