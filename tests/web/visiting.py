@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tests.browser import Watch
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page, Response
 
 __all__ = ["DESKTOP", "PHONE", "Visit", "drop_file"]
 
@@ -54,6 +54,8 @@ class Visit:
         self._context.add_init_script(_NOTE_VIOLATIONS)
         self.page: Page = self._context.new_page()
         self.watch = Watch(self.page)
+        self._refused: list[str] = []
+        self.page.on("response", self._answered)
         #: Parts of complaints that a test provokes.
         self.provoked: list[str] = []
 
@@ -85,8 +87,15 @@ class Visit:
         own = (self.address + "/", "blob:" + self.address, "data:")
         foreign = [f"request: {url}" for url in self.watch.requests if not url.startswith(own)]
         violations = [f"policy: {one}" for one in self.page.evaluate("window.violations")]
-        found = [*self.watch.trouble, *violations, *foreign]
+        # Which request was refused is told below, where the browser only says that one was.
+        said = [one for one in self.watch.trouble if "responded with a status" not in one]
+        found = [*said, *self._refused, *violations, *foreign]
         return [one for one in found if not any(part in one for part in self.provoked)]
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            request = response.request
+            self._refused.append(f"{response.status} {request.method} {urlsplit(request.url).path}")
 
     def close(self) -> None:
         """End the visit. Errors: `AssertionError` names what must not have happened."""
