@@ -158,8 +158,9 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     quiet_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 900.0
     #: An event that is open and of which nothing is heard any more is over after so long.
     silent_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
-    #: How probable by chance it may be that an event comes so close to an incident that it joins.
-    chance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
+    #: How probable a common cause is taken to be, at any place, within ``quiet_s``: the smaller,
+    #: the more it takes for events to be one incident.
+    chance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1e-4
     #: Labels that incidents are called by, and that the ranking is by: the first that there is.
     places: list[Name] = msgspec.field(default_factory=lambda: list(_PLACES))
     #: Nobody is told of what happened longer ago than this (hours): history that is loaded.

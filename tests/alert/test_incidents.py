@@ -130,11 +130,11 @@ def test_what_everybody_shares_is_no_reason() -> None:
 
 def test_but_very_many_at_once_are_no_chance_even_then() -> None:
     incidents = Incidents(TERMS)
-    for event in range(1, 400):
+    for event in range(1, 1_000):
         incidents.take(report(event, f"m{event}", peers=100_000, env="prod"))
     sizes = sorted(len(one.members) for one in incidents)
-    assert sizes[-1] > 350
-    assert sum(sizes) == 399
+    assert sizes[-1] > 850
+    assert sum(sizes) == 999
 
 
 def test_bonds_become_fewer_with_every_metric() -> None:
@@ -147,6 +147,33 @@ def test_bonds_become_fewer_with_every_metric() -> None:
         ("service=s", [1, 2, 3]),
         ("host=a", [4]),
     ]
+
+
+def test_two_hosts_that_fail_at_once_are_two_incidents_whatever_label_all_share() -> None:
+    incidents = Incidents(TERMS)
+    peers = {"env=prod": 200, "host=a": 8, "host=b": 8}
+    for event in range(1, 13):
+        one = report(event, f"m{event % 6}.{event}", host="ab"[event % 2], env="prod")
+        incidents.take(one._replace(peers=peers))
+    assert [(one.group, len(one.members)) for one in incidents] == [("host=b", 6), ("host=a", 6)]
+
+
+def test_one_metric_elsewhere_does_not_make_an_outage_wider() -> None:
+    incidents = Incidents(TERMS)
+    peers = {"env=prod": 200, "host=a": 8, "host=b": 8}
+    for event in range(1, 7):
+        incidents.take(report(event, f"m{event}", host="a", env="prod")._replace(peers=peers))
+    incidents.take(report(7, "m7", host="b", env="prod")._replace(peers=peers))
+    assert [(one.group, len(one.members)) for one in incidents] == [("host=a", 6), ("host=b", 1)]
+
+
+def test_an_outage_that_spreads_over_a_service_stays_one_incident() -> None:
+    incidents = Incidents(TERMS)
+    peers = {"env=prod": 200, "service=s": 24} | {f"host={host}": 8 for host in "abc"}
+    for event in range(1, 10):
+        one = report(event, f"m{event}", host="abc"[event % 3], service="s", env="prod")
+        incidents.take(one._replace(peers=peers))
+    assert [(one.group, len(one.members)) for one in incidents] == [("service=s", 9)]
 
 
 def test_a_metrics_own_next_event_joins_whatever_its_peers() -> None:

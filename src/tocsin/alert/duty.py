@@ -159,6 +159,12 @@ class Duty:
             _log.error("rules_unreadable", reason=str(error), then="those of the file are used")
             return self._of_file
 
+    @property
+    def position(self) -> int:
+        """Everything up to this position of the feed is in the incidents."""
+        with self._lock:
+            return self._position
+
     def act(self, number: int, action: Callable[[Incidents, int], T]) -> bool:
         """Change an incident as a person asks: ``action`` gets all incidents, and the time.
 

@@ -1,18 +1,28 @@
-"""How improbable it is that so many metrics are anomalous at once, and all of it together.
+"""How improbable it is that metrics are anomalous at once: whether they belong together.
 
-While all is well, a metric has about ``rate`` events a second: its false-alarm budget, as stated.
-Of n metrics that share something, the n - 1 others then have about
+While all is well, a metric has about ``rate`` events a second by itself. That one of them comes
+within ``span`` seconds costs
 
-    mean = (n - 1) * rate * span
+    alone = -log10(rate * span)                                             (decades)
 
-events within ``span`` seconds, independently of each other: a Poisson variable N. That k or more
-others are anomalous within that time has the probability P(N >= k). An incident of m metrics has
+A common cause is taken to have the probability ``chance`` at any place and time; it shows in k of
+the n metrics that are there, and which k these are must be told, too:
+
+    common = -log10(chance) + log10(n choose k)
+
+An event belongs to an incident when ``common`` of all of them is less than what the incident and
+the event cost each for itself. So the second metric of a host of ten joins the first one, and of
+two hosts that fail at once each has an incident of its own, although all their metrics share a
+label: of the hundreds that have it, so few would be an odd choice.
+
+How strong an incident of m metrics is, to rank it:
 
     evidence = max over its events of -log10 p  +  max(0, -log10 P(N >= m - 1))     (decades)
 
-where p is the improbability of an event's highest sample. So ten metrics of one host within a
-minute stand above one metric that is a little stranger than each of them, and ten metrics of a
-million do not.
+where p is the improbability of an event's highest sample, and N a Poisson variable with the mean
+(n - 1) * rate * span: so many others would have events by chance. Ten metrics of one host within a
+minute stand above one metric that is a little stranger than each of them, and ten of a million do
+not.
 """
 
 from __future__ import annotations
@@ -20,7 +30,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-__all__ = ["MOST_DECADES", "chance", "cooccurrence"]
+__all__ = ["MOST_DECADES", "alone", "chance", "cooccurrence", "ways"]
 
 #: More than this is not told apart.
 MOST_DECADES: Final = 100.0
@@ -54,3 +64,24 @@ def chance(others: int, peers: int, span_s: float, rate: float) -> float:
 def cooccurrence(metrics: int, peers: int, span_s: float, rate: float) -> float:
     """What an incident of so many metrics has beyond its strangest event (decades)."""
     return chance(metrics - 1, peers, span_s, rate)
+
+
+def alone(gap_s: float, rate: float) -> float:
+    """The decades of one metric's having an event by itself within so many seconds.
+
+    >>> round(alone(100.0, 1e-5), 2)
+    3.0
+    """
+    return max(0.0, -math.log10(max(gap_s * rate, 10.0**-MOST_DECADES)))
+
+
+def ways(metrics: int, peers: int) -> float:
+    """The decades of in how many ways so many can be chosen among their peers.
+
+    >>> round(ways(2, 200), 2), ways(5, 5)
+    (4.3, 0.0)
+    """
+    if metrics >= peers:
+        return 0.0
+    told = math.lgamma(peers + 1) - math.lgamma(metrics + 1) - math.lgamma(peers - metrics + 1)
+    return max(0.0, told / math.log(10.0))

@@ -1,7 +1,7 @@
 """Incidents: events that belong together. A pure fold: reports and times in, incidents out.
 
 An event joins an incident that it is close to in time and has a bond with (`tocsin.alert.bonds`),
-if so close an event would hardly come by chance (`tocsin.alert.evidence`). All events of an
+if one cause for both is more probable than one for each (`tocsin.alert.evidence`). All events of an
 incident share a bond: with every metric that joins, what they share becomes less. Else it opens an
 incident of its own.
 
@@ -23,7 +23,7 @@ from typing import Final, Literal, NamedTuple
 
 from tocsin.alarms import SEVERITIES, Grouping, Severity
 from tocsin.alert.bonds import called
-from tocsin.alert.evidence import chance, cooccurrence
+from tocsin.alert.evidence import alone, cooccurrence, ways
 from tocsin.errors import ActionRefusedError
 from tocsin.samples import SECOND_NS
 
@@ -38,10 +38,12 @@ KEPT: Final = 2_000
 #: A time after all others (ns).
 NEVER: Final = 2**63 - 1
 #: While an event is open, others join for so many times as long as when all is quiet.
-_OPEN_REACH: Final = 24
+_OPEN_REACH: Final = 4
 #: So many metrics, and so many decades against chance, make it one severity worse.
 _MANY: Final = 3
 _SURE: Final = 4.0
+#: Real metrics have events about so many times as often as their budget says.
+_OFTEN: Final = 6.0
 _DAY_S: Final = 86_400
 _WEEK_S: Final = 7 * _DAY_S
 
@@ -137,7 +139,7 @@ class Terms(NamedTuple):
             quiet=int(grouping.quiet_s * SECOND_NS),
             silent=int(grouping.silent_days * _DAY_S * SECOND_NS),
             decades=-math.log10(max(grouping.chance, 1e-300)),
-            rate=false_alarms_per_week / _WEEK_S,
+            rate=_OFTEN * false_alarms_per_week / _WEEK_S,
             places=tuple(grouping.places),
             late=int(grouping.late_h * 3_600 * SECOND_NS),
         )
@@ -150,6 +152,8 @@ class Incident:
     id: int
     #: What all its metrics share.
     bonds: tuple[str, ...]
+    #: How many metrics have the bond that fewest have.
+    peers: int = 1
     members: dict[int, Member] = field(default_factory=dict)
     routes: frozenset[str] | None = frozenset()
     group: str = ""
@@ -463,6 +467,7 @@ class Incidents:
         metrics = len(incident.metrics)
         span = (incident.latest - incident.opened + self.terms.quiet) / SECOND_NS
         peers = min((report.peers.get(bond, 1) for bond in incident.bonds), default=1)
+        incident.peers = peers
         more = cooccurrence(metrics, max(peers, metrics), span, self.terms.rate)
         incident.evidence = incident.decades + more
         incident.together = _together(incident, metrics, peers, more)
@@ -480,21 +485,21 @@ class Incidents:
             self._entries.append(Entry(incident.id, at, "worsened", "", SEVERITIES[severity]))
 
     def _closest(self, report: Report) -> Incident | None:
-        """The incident that it belongs to: its own metric's, else the least probable by chance.
+        """The incident that it belongs to: its own metric's, else the one that explains it best.
 
-        Where no incident is improbable by itself, very many small ones at once may be.
+        Where no incident explains it by itself, very many small ones at once may.
         """
         near: dict[int, float] = {}
         for bond in report.bonds:
             for number in self._by_bond.get(bond, ()):
                 incident = self._all[number]
-                if self._may_join(incident) and incident.reaches(report, self.terms):
-                    told = self._surprise(incident, report, bond)
-                    near[number] = max(told, near.get(number, 0.0))
-        sure = [number for number, told in near.items() if told >= self.terms.decades]
+                if number in near or not self._may_join(incident):
+                    continue
+                if incident.reaches(report, self.terms):
+                    near[number] = self._gain(incident, report)
+        sure = [number for number, gain in near.items() if gain > 0.0]
         if near and not sure:
-            crowded = self._crowded(report)
-            sure = [number for number in near if crowded.intersection(self._all[number].bonds)]
+            sure = self._crowd(report, near)
 
         def rank(number: int) -> tuple[float, int, int]:
             return near[number], len(self._all[number].metrics), -number
@@ -506,36 +511,54 @@ class Incidents:
         """Not one that a person has closed, nor one of long ago, which may be forgotten."""
         return incident.closed is None and incident.id > self._last_id - KEPT
 
-    def _surprise(self, incident: Incident, report: Report, bond: str) -> float:
-        """The decades against its being that close to this incident by chance."""
-        others = incident.metrics
-        if report.metric in others:
+    def _gain(self, incident: Incident, report: Report) -> float:
+        """By how many decades one cause for both is more probable than one for each."""
+        if report.metric in incident.metrics:
             return math.inf
-        span = max(incident.updated, report.start) - min(incident.opened, report.start)
-        seconds = (span + self.terms.quiet) / SECOND_NS
-        return chance(len(others), report.peers.get(bond, 1), seconds, self.terms.rate)
+        theirs = set(report.bonds)
+        peers = min(report.peers.get(bond, 1) for bond in incident.bonds if bond in theirs)
+        apart = self._price(incident) + self._alone(incident, report)
+        return apart - self._common(len(incident.metrics) + 1, peers)
 
-    def _crowded(self, report: Report) -> set[str]:
-        """The bonds of which more metrics are anomalous at about this time than by chance."""
-        seconds, found = 2 * self.terms.quiet / SECOND_NS, set()
+    def _price(self, incident: Incident) -> float:
+        """The decades of an incident as it is: of its cause, and of which metrics show it."""
+        metrics = len(incident.metrics)
+        if metrics == 1:
+            return alone(self.terms.quiet / SECOND_NS, self.terms.rate)
+        return self._common(metrics, incident.peers)
+
+    def _common(self, metrics: int, peers: int) -> float:
+        """The decades of a common cause, and of its showing in these metrics of all its peers."""
+        return self.terms.decades + ways(metrics, peers)
+
+    def _alone(self, incident: Incident, report: Report) -> float:
+        """The decades of its coming by itself so soon after the incident's last event began."""
+        gap = max(0, report.start - incident.latest, incident.opened - report.start)
+        return alone((gap + self.terms.quiet) / SECOND_NS, self.terms.rate)
+
+    def _crowd(self, report: Report, near: Iterable[int]) -> list[int]:
+        """Incidents that began at about the same time and that one cause explains all together."""
+        theirs = set(report.bonds)
+        around = [one for one in map(self._all.__getitem__, near) if self._beside(one, report)]
+        around.sort(key=lambda one: len(one.metrics))
         for bond in report.bonds:
-            peers = report.peers.get(bond, 1)
-            told = chance(self._recent(bond, report), peers, seconds, self.terms.rate)
-            if told >= self.terms.decades:
-                found.add(bond)
-        return found
+            peers, metrics = report.peers.get(bond, 1), 1
+            apart = alone(self.terms.quiet / SECOND_NS, self.terms.rate)
+            crowd: list[int] = []
+            for one in around:
+                if bond in theirs.intersection(one.bonds):
+                    crowd.append(one.id)
+                    metrics += len(one.metrics)
+                    apart += self._price(one)
+                    # One cause for many that have causes of their own is itself a coincidence.
+                    if apart > self._common(metrics, peers) + self.terms.decades:
+                        return crowd
+        return []
 
-    def _recent(self, bond: str, report: Report) -> int:
-        """How many other metrics with this bond began to be anomalous at about the same time."""
+    def _beside(self, incident: Incident, report: Report) -> bool:
+        """Whether it began at about the same time."""
         quiet = self.terms.quiet
-        return len(
-            {
-                one.metric
-                for number in self._by_bond.get(bond, ())
-                for one in self._all[number].members.values()
-                if abs(one.start - report.start) <= quiet and one.metric != report.metric
-            }
-        )
+        return incident.opened - quiet <= report.start <= incident.latest + quiet
 
     # States
 

@@ -91,10 +91,13 @@ def _incidents(connection: Connection, which: Any) -> list[Incident]:
 
 
 def _incident(row: Mapping[Any, Any]) -> Incident:
-    routes = row["routes"]
+    routes, shared = row["routes"], json.loads(row["bonds"])
+    if isinstance(shared, list):  # as it was written once: as if all that is there were in it
+        shared = {"bonds": shared, "peers": row["metrics"]}
     return Incident(
         id=row["id"],
-        bonds=tuple(json.loads(row["bonds"])),
+        bonds=tuple(shared["bonds"]),
+        peers=shared["peers"],
         routes=None if routes is None else frozenset(json.loads(routes)),
         group=row["group"],
         severity=SEVERITIES.index(row["severity"]),
@@ -143,7 +146,7 @@ def _row(one: Incident, ids: Mapping[str, int]) -> Row:
         "metrics": len(one.metrics),
         "events": len(one.members),
         "revision": one.revision,
-        "bonds": json.dumps(one.bonds),
+        "bonds": json.dumps({"bonds": one.bonds, "peers": one.peers}),
         "together": one.together,
         "routes": None if one.routes is None else json.dumps(sorted(one.routes)),
         "told": one.told,

@@ -9,7 +9,6 @@ import structlog
 from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Scope
 
 from tocsin import __version__
@@ -38,6 +37,7 @@ from tocsin.api import (
     what_if,
 )
 from tocsin.api.access import Access
+from tocsin.api.described import Described
 from tocsin.api.guard import guard, settle
 from tocsin.api.headers import add_headers
 from tocsin.api.parts import Parts
@@ -181,7 +181,7 @@ def make_app(
             title="Tocsin",
             version=__version__,
             path="/schema",
-            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+            render_plugins=[Described(path=["/", "/openapi.json"])],
         ),
         logging_config=None,
         debug=False,

@@ -239,7 +239,8 @@ incident = Table(
     Column("events", Integer, nullable=False),
     # Rises with every change.
     Column("revision", BigInteger, nullable=False),
-    # Everything that all its metrics share (JSON list): what another one must share to join.
+    # Everything that all its metrics share, of which another one must share some to join, and how
+    # many metrics share the rarest of it (JSON).
     Column("bonds", Text, nullable=False),
     # Why these belong together, in words; "": it is one metric.
     Column("together", Text, nullable=False),

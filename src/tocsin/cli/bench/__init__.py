@@ -24,6 +24,7 @@ _BENCHMARKS: Final = {
     "engine": "Measure the service from end to end.",
     "serve": "Measure the service under the load of very many metrics.",
     "decoders": "Measure every protocol's decoder beside a reference decoder.",
+    "outage": "Replay outages of many metrics: samples, events, incidents, messages.",
     "swapping": "Measure many HTM models within a memory budget.",
 }
 
