@@ -69,8 +69,12 @@ class Metric:
     def __str__(self) -> str:
         if not self.labels:
             return self.name
-        inside = ",".join(f'{key}="{_escape(value)}"' for key, value in self.labels)
-        return f"{self.name}{{{inside}}}"
+        return f"{self.name}{{{','.join(self.label_texts)}}}"
+
+    @property
+    def label_texts(self) -> list[str]:
+        """Its labels as they stand in its text: ``key="value"``."""
+        return [f'{key}="{_escape(value)}"' for key, value in self.labels]
 
 
 def _escape(text: str) -> str:

@@ -20,6 +20,7 @@ from tocsin.api import (
     changes,
     channels,
     control,
+    groups,
     incidents,
     intake,
     listeners,
@@ -27,11 +28,14 @@ from tocsin.api import (
     login,
     marks,
     notes,
+    now,
     page,
     pictures,
     query,
     receive,
     scan,
+    search,
+    series,
     subscribers,
     tokens,
     what_if,
@@ -40,6 +44,7 @@ from tocsin.api.access import Access
 from tocsin.api.described import Described
 from tocsin.api.guard import guard, settle
 from tocsin.api.headers import add_headers
+from tocsin.api.lookups import Lookups
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
 from tocsin.api.stream import Hub
@@ -89,6 +94,7 @@ def make_app(
     hub: Hub,
     duty: Duty,
     delivering: Delivering,
+    lookups: Lookups,
 ) -> Litestar:
     """The application over the service's parts."""
     api = Router(
@@ -100,6 +106,12 @@ def make_app(
             query.show_metric,
             query.list_samples,
             query.list_events,
+            now.show_now,
+            now.list_heard,
+            search.search,
+            series.show_series,
+            series.show_profile,
+            groups.list_groups,
             control.pause,
             control.resume,
             control.monitor,
@@ -155,6 +167,9 @@ def make_app(
         "hub": hub,
         "delivering": delivering,
         "pictures": Pictures(engine.database),
+        "index": lookups.index,
+        "groups": lookups.groups,
+        "overview": now.Overview(),
         "influx": Memo(),
         "otlp": Intervals(),
         "decoding": asyncio.Semaphore(_DECODING),

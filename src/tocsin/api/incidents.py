@@ -24,6 +24,8 @@ _UNRESOLVED: Final = ("open", "acknowledged")
 #: The largest number that a database keeps.
 _LARGEST: Final = 2**63 - 1
 _YEAR_S: Final = 366 * 86_400
+#: Messages that are told with an incident: the newest.
+_MESSAGES: Final = 1_000
 
 Which = Annotated[
     Literal["open", "acknowledged", "resolved", "unresolved"] | None,
@@ -112,10 +114,20 @@ class MessageOut(msgspec.Struct):
     """What was told of it to whom."""
 
     channel: str
+    #: "opened", "worsened", "resolved" or "reminder".
     change: str
+    #: "pending", "sent", "dead" (given up), or "skipped" (a newer one said it all).
     status: str
+    #: When the channel took it; before that, when it was written.
     at: str
+    #: What went wrong at the last try.
     error: str | None
+
+    @classmethod
+    def of(cls, row: Stored) -> MessageOut:
+        """From a row of the table `notification`."""
+        at = row["created"] if row["sent"] is None else row["sent"]
+        return cls(row["channel"], row["change"], row["status"], iso(at), row["error"])
 
 
 class IncidentWholeOut(IncidentOut):
@@ -196,7 +208,9 @@ def show_incident(state: Parts, number: FromPath[int]) -> IncidentWholeOut:
     history = [
         EntryOut(iso(e["at"]), e["kind"], e["author"], e["text"]) for e in reader.history(number)
     ]
-    return IncidentWholeOut(**_columns(row), members=members, history=history, messages=[])
+    told = state.delivering.notifications.of_incident(number, _MESSAGES)
+    messages = [MessageOut.of(message) for message in told]
+    return IncidentWholeOut(**_columns(row), members=members, history=history, messages=messages)
 
 
 @post("/incidents/{number:int}/acknowledge", status_code=200, sync_to_thread=True)

@@ -18,6 +18,7 @@ __all__ = [
     "LatePage",
     "MetricOut",
     "MetricsPage",
+    "ReadinessOut",
     "ReceiptOut",
     "RefusalOut",
     "RefusalsOut",

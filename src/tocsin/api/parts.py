@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from litestar.datastructures import State
 
 from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
+from tocsin.alert.groups import Groups
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
 from tocsin.api.stream import Hub
 from tocsin.api.turns import Turns
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
+from tocsin.engine.index import Index
 from tocsin.ingest.influx import Memo
 from tocsin.ingest.otlp import Intervals
 from tocsin.publish.publishing import Publishing
 from tocsin.store.queries import Reader
+
+if TYPE_CHECKING:
+    from tocsin.api.now import Overview
 
 __all__ = ["Parts"]
 
@@ -34,6 +40,11 @@ class Parts(State):
     duty: Duty
     delivering: Delivering
     pictures: Pictures
+    groups: Groups
+    #: Finds metrics by words.
+    index: Index
+    #: What is going on, as it was last told.
+    overview: Overview
     #: Metrics by the bytes of their lines.
     influx: Memo
     #: Held while a large body is unpacked and decoded, which takes memory for a moment.

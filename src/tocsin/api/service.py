@@ -22,6 +22,7 @@ from tocsin.api.app import make_app
 from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
+from tocsin.api.lookups import Lookups
 from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
@@ -138,6 +139,7 @@ class _Service:
         self._listeners = {key: LISTENERS[key].make(engine, config) for key in listening.sockets}
         self._following = Following(engine, config.follow)
         self._scraper = Scraper(engine, config)
+        self._lookups = Lookups(engine, config.incidents.places)
         self._saved = 0
 
     async def run(self) -> None:
@@ -150,6 +152,7 @@ class _Service:
         self._engine.start()
         self._publishing.start()
         self._delivering.start()
+        self._lookups.start()
         server = self._http(hub)
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
         watching: asyncio.Task[None] | None = None
@@ -200,6 +203,7 @@ class _Service:
         await asyncio.to_thread(self._publishing.stop)
         await asyncio.to_thread(self._duty.stop)
         await asyncio.to_thread(self._delivering.stop)
+        await asyncio.to_thread(self._lookups.stop)
 
     def _http(self, hub: Hub) -> _Server | None:
         if not self._listening.http:
@@ -212,6 +216,7 @@ class _Service:
             hub,
             self._duty,
             self._delivering,
+            self._lookups,
         )
         app.state.listening = {
             key: _reached(address, self._listening.sockets[key])

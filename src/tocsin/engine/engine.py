@@ -34,6 +34,7 @@ from tocsin.engine.deadlines import Deadlines
 from tocsin.engine.deliveries import Deliveries
 from tocsin.engine.foreign import TAKES_DOWN, Workshop
 from tocsin.engine.forgetting import Forgetting
+from tocsin.engine.heard import Heard
 from tocsin.engine.keeping import Keeping
 from tocsin.engine.lanes import Lanes
 from tocsin.engine.lifecycle import Action, Standing, Status
@@ -83,6 +84,7 @@ class Engine:
     def __init__(self, database: Database, config: Config) -> None:
         """Restore everything from the database. Errors: `StoreError`, `ConfigurationError`."""
         self.telemetry = Telemetry()
+        self.heard = Heard()
         self.listeners: list[Listener] = []
         self.config = config
         self.database = database
@@ -122,6 +124,8 @@ class Engine:
         self._relearning: dict[int, Iterator[int]] = {}
         self.telemetry.watch(lambda: len(self.queue), self.by_status, self.gauges)
         self._saved = 0
+        #: Since when the oldest sample of each group that is being stored has waited (monotonic).
+        self._under_way: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="tocsin-engine", daemon=True)
 
     # What others ask for
@@ -173,6 +177,12 @@ class Engine:
         self.committing.stop()
         return self._saved
 
+    def waits_s(self) -> float:
+        """For how long the oldest sample that is not stored yet has been waiting (seconds)."""
+        queued, now = self.queue.oldest(), time.monotonic()
+        since = [*self._under_way.copy().values(), now if queued is None else queued]
+        return now - min(since)
+
     @property
     def trouble(self) -> str | None:
         """Why samples cannot be stored at the moment; None when all is well."""
@@ -201,6 +211,12 @@ class Engine:
         row = self.registry.row_of_id(metric_id)
         lane = self.lanes.of(row) if row >= 0 else None
         return None if lane is None else lane.settings.kind
+
+    def timezone(self, metric_id: int) -> str:
+        """A metric's civil time; of one that is not monitored, the service's."""
+        row = self.registry.row_of_id(metric_id)
+        lane = self.lanes.of(row) if row >= 0 else None
+        return (self.config.settings if lane is None else lane.settings).timezone
 
     def lag(self, metric_id: int) -> int:
         """How many stored samples of a metric wait to be scored."""
@@ -375,6 +391,8 @@ class Engine:
         if not entries and not scored and not self._overdue():
             return
         job = _Group(self, entries, scored)
+        if entries:
+            self._under_way[id(job)] = min(entry.since for entry in entries)
         try:
             job.prepared = self.scoring.prepare([entry.batch for entry in entries], scored)
         except StoreError as error:
@@ -499,6 +517,8 @@ class Engine:
         news = set(prepared.fresh)
         self.telemetry.repeated.inc(len(job.entries) - len(news))
         for place, (entry, receipt) in enumerate(zip(job.entries, prepared.receipts, strict=True)):
+            taken = receipt.accepted + receipt.late if place in news else 0
+            self.heard.note(entry.batch.protocol, entry.batch.sender, taken)
             if place in news:
                 self.telemetry.received(entry.batch.protocol, receipt)
             if entry.receipt.running():
@@ -596,9 +616,11 @@ class _Group:
 
     def done(self) -> None:
         assert self.prepared is not None
+        self.engine._under_way.pop(id(self), None)
         self.engine._written(self, self.prepared)
 
     def lost(self, error: StoreError) -> None:
+        self.engine._under_way.pop(id(self), None)
         for entry in self.entries:
             if entry.receipt.running():
                 entry.receipt.set_exception(error)

@@ -89,6 +89,11 @@ class Events:
             if lowered.level == 0.0:
                 del self._lowered[row]
 
+    def open_of(self, row: int) -> int | None:
+        """The id of a row's event that is open; any thread."""
+        known = self._open.get(row)
+        return known[0] if known is not None else None
+
     def close(self, row: int) -> Changed | None:
         """The metric's event is over, because its state is gone: as it ends; None: none is open."""
         self._lowered.pop(row, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,6 +26,8 @@ class Entry:
 
     batch: Batch
     receipt: Future[Receipt] = field(default_factory=Future)
+    #: When it came (monotonic).
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -66,6 +69,11 @@ class Queue:
     def __len__(self) -> int:
         """How many samples wait."""
         return self._samples
+
+    def oldest(self) -> float | None:
+        """When the oldest batch that waits came (monotonic); None: none waits."""
+        with self._changed:
+            return min((waiting[0].since for waiting in self._senders.values()), default=None)
 
     @property
     def closed(self) -> bool:

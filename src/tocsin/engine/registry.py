@@ -17,9 +17,14 @@ from tocsin.detect.result import Readiness
 from tocsin.engine.lifecycle import BEGUN, LEARNING, Action, Standing, Status, settled, step
 from tocsin.samples import Metric
 
-__all__ = ["NEVER", "Registry", "labels_json", "uid_of"]
+__all__ = ["GONE", "NEVER", "STATUSES", "Registry", "labels_json", "uid_of"]
 
 Ints = NDArray[np.int64]
+
+#: What ``status`` of a record counts, and what it says of a metric that is deleted.
+STATUSES: Final = tuple(Status)
+GONE: Final = -1
+_CODE: Final = {status: code for code, status in enumerate(STATUSES)}
 
 #: The time of the last sample of a metric that has none.
 NEVER: Final = int(np.iinfo(np.int64).min)
@@ -59,6 +64,8 @@ _POSITION: Final = np.dtype(
         ("counter", "?"),
         # Rises with whatever makes results that are under way worthless.
         ("epoch", "i8"),
+        # The place of its status in `STATUSES`; `GONE`: it is deleted.
+        ("status", "i1"),
     ]
 )
 
@@ -114,6 +121,7 @@ class Registry:
         #: Most metrics stand alike: they share what says how.
         self._alike: dict[Standing, Standing] = {}
         self._by_status: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
         self._next_id = 1
         #: The last generation of metrics that were deleted.
         self._gone: dict[Metric, int] = {}
@@ -134,6 +142,10 @@ class Registry:
     def by_status(self) -> dict[str, int]:
         """How many metrics there are in each status, without those that are deleted."""
         return {status: count for status, count in self._by_status.items() if count}
+
+    def errors(self) -> dict[str, int]:
+        """How many metrics are in error for each reason, without those that are deleted."""
+        return {reason: count for reason, count in self._errors.most_common() if count}
 
     @property
     def position(self) -> NDArray[np.void]:
@@ -220,16 +232,18 @@ class Registry:
         self.remember_deleted(metric, self.generations[row])
         del self._rows[metric], self._of_id[metric_id], self._of_uid[self.uids[row]]
         self.put(row, step(self.standings[row], Action.DELETE))
-        self._by_status[self.standings[row].status.value] -= 1
+        self._count(self.standings[row], -1)
+        self._position[row]["status"] = GONE
 
     def put(self, row: int, standing: Standing) -> dict[str, Any]:
         """Set a row's standing, and what follows from it; returns what the database is told."""
-        self._by_status[self.standings[row].status.value] -= 1
-        self._by_status[standing.status.value] += 1
+        self._count(self.standings[row], -1)
+        self._count(standing, 1)
         self.standings[row] = self._shared(standing)
         record = self._position[row]
         record["learns"] = standing.status in LEARNING
         record["waits"] = standing.status == Status.ERROR
+        record["status"] = _CODE[standing.status]
         return {
             "id": int(record["id"]),
             "status": standing.status.value,
@@ -285,10 +299,16 @@ class Registry:
         self.uids.append(uid)
         self.generations.append(generation)
         self.standings.append(self._shared(standing))
-        self._by_status[standing.status.value] += 1
+        self._count(standing, 1)
+        self._position["status"][row] = _CODE[standing.status]
         self._position["learns"][row] = standing.status in LEARNING
         self._position["waits"][row] = standing.status == Status.ERROR
         self.metrics.append(metric)  # last: from here on other threads see the row
+
+    def _count(self, standing: Standing, by: int) -> None:
+        self._by_status[standing.status.value] += by
+        if standing.status is Status.ERROR:
+            self._errors[standing.reason or ""] += by
 
     def _shared(self, standing: Standing) -> Standing:
         """The same, made once, where nothing in it is the metric's own."""

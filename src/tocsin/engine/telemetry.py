@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from tocsin.engine.batch import Reason, Receipt, Rejection
+from tocsin.engine.pace import Pace
 
 __all__ = ["Telemetry"]
 
@@ -94,6 +95,8 @@ class Telemetry:
             registry=registry,
         )
         registry.register(_Threads())
+        #: How fast samples come in now.
+        self.pace = Pace()
         #: Totals for the last line at the end.
         self.total_accepted = 0
         self.total_scored = 0
@@ -111,6 +114,7 @@ class Telemetry:
     def received(self, protocol: str, receipt: Receipt) -> None:
         """Count a batch's receipt."""
         self.total_accepted += receipt.accepted
+        self.pace.note(receipt.accepted)
         self.accepted.labels(protocol).inc(receipt.accepted)
         self.duplicates.labels(protocol).inc(receipt.duplicates)
         if receipt.late:
@@ -121,6 +125,16 @@ class Telemetry:
         """Count refused samples by reason."""
         for rejection in rejected:
             self.rejected.labels(protocol, rejection.code.value).inc()
+
+    def refusals(self) -> list[tuple[str, str, int]]:
+        """Refused samples since the start: protocol, reason, how many; most first."""
+        (family,) = self.rejected.collect()
+        counts = [
+            (one.labels["protocol"], one.labels["reason"], int(one.value))
+            for one in family.samples
+            if one.name.endswith("_total")
+        ]
+        return sorted(counts, key=lambda one: -one[2])
 
     def kept_out(self, protocol: str, filtered: int, rejected: Iterable[Rejection]) -> None:
         """Count what rules of intake dropped, and what they could not rename."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, Select, select, tuple_
+from sqlalchemy import Engine, Select, func, select, tuple_
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
@@ -63,6 +63,12 @@ class IncidentReader:
         """One incident, or None."""
         found = self._all(_WHOLE.where(_C.id == number))
         return found[0] if found else None
+
+    def unresolved_by_group(self) -> dict[str, int]:
+        """How many incidents are not resolved, by group."""
+        open_ones = _C.state != "resolved"
+        query = select(_C.group, func.count().label("n")).where(open_ones).group_by(_C.group)
+        return {row["group"]: row["n"] for row in self._all(query)}
 
     def members(self, number: int, limit: int = 1_000) -> Sequence[Row]:
         """Its events with their metrics' identities, first ones first."""

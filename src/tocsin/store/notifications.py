@@ -93,9 +93,9 @@ class Notifications:
         return self._all(query if before is None else query.where(_C.id < before))
 
     def of_incident(self, incident: int, limit: int) -> Sequence[Row]:
-        """The messages of an incident, oldest first."""
+        """The messages of an incident, oldest first; of very many, the newest."""
         query = select(schema.notification).where(_C.incident == incident)
-        return self._all(query.order_by(_C.id).limit(limit))
+        return self._all(query.order_by(_C.id.desc()).limit(limit))[::-1]
 
     def counts(self) -> dict[str, Counts]:
         """By channel."""
