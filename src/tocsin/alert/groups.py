@@ -162,9 +162,9 @@ class Groups:
             names = list(self._number)
             shown = set(np.flatnonzero(best).tolist())
             shown.update(self._number[name] for name in also if name in self._number)
-        told = ("hour", "day", "week")
+        hour, day, week = (sums[name].tolist() for name in ("hour", "day", "week"))
         return [
-            Group(names[i], *(float(sums[key][i]) for key in told), float(best[i]), int(metrics[i]))
+            Group(names[i], hour[i], day[i], week[i], float(best[i]), int(metrics[i]))
             for i in sorted(shown)
         ]
 

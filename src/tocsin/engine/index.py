@@ -136,7 +136,8 @@ class Index:
             rank, terms = self._ranked(), np.frombuffer(self._terms, dtype=np.int32)
             ends = np.frombuffer(self._ends, dtype=np.int64)
             begins, ends = np.where(rows > 0, ends[rows - 1], 0), ends[rows]
-            return rows[_least(rank, terms, begins, ends, count)].tolist()
+            first: list[int] = rows[_least(rank, terms, begins, ends, count)].tolist()
+            return first
 
     def _ranked(self) -> Ints:
         """By number: the place of each term among all in order."""
@@ -193,7 +194,7 @@ def _terms_of(metric: Metric) -> list[str]:
     return terms + [text.lower().replace("\n", " ") for text in metric.label_texts]
 
 
-def _least(rank: Ints, terms: Ints, begins: Ints, ends: Ints, count: int) -> Ints:
+def _least(rank: Ints, terms: NDArray[np.int32], begins: Ints, ends: Ints, count: int) -> Ints:
     """Places of the ``count`` least sequences of terms, in order; of equals the first ones."""
     taken: list[Ints] = []
     places, missing, depth = np.arange(len(begins)), count, 0
