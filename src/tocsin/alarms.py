@@ -13,7 +13,16 @@ from tocsin.errors import ConfigurationError
 from tocsin.rules import matches
 from tocsin.samples import Metric
 
-__all__ = ["SEVERITIES", "AlertRule", "AlertRules", "Found", "Grouping", "Severity", "share_of"]
+__all__ = [
+    "SEVERITIES",
+    "AlertRule",
+    "AlertRules",
+    "Found",
+    "Grouping",
+    "Severity",
+    "Silence",
+    "share_of",
+]
 
 Severity = Literal["info", "warning", "critical"]
 #: From the least to the most severe.
@@ -73,6 +82,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     match: Name
     #: Whether somebody is alarmed at all.
     alarm: bool = True
+    #: Whether somebody is when nothing comes any more: see `Silence`.
+    silence: bool = True
     #: How long an event must have lasted, by its samples (seconds), and its least anomaly score.
     minimum_s: Lasting = 0.0
     least_score: Score = 0.0
@@ -165,6 +176,23 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     places: list[Name] = msgspec.field(default_factory=lambda: list(_PLACES))
     #: Nobody is told of what happened longer ago than this (hours): history that is loaded.
     late_h: Annotated[float, msgspec.Meta(gt=0, le=8_784)] = 24.0
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[silence]``: metrics of which nothing comes any more, against their own habit."""
+
+    #: Whether they are watched for at all.
+    watch: bool = True
+    #: About how many false alarms of a metric are accepted.
+    false_alarms_per_week: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 0.05
+    #: Nothing is a silence that is shorter than this (seconds).
+    least_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0
+    #: Seconds between two looks at what has come.
+    look_s: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 5.0
+    #: What has been silent for so long is not expected any more.
+    forget_days: Annotated[float, msgspec.Meta(gt=0, le=366)] = 7.0
+    #: How many metrics may be silent at once, and be told of.
+    most: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
 
 class AlertRules:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tocsin.alarms import AlertRule, AlertRules, Grouping
+from tocsin.alarms import AlertRule, AlertRules, Grouping, Silence
 from tocsin.channels import Channel, check_channels
 from tocsin.detect.models.foreign.names import Named, permitted
 from tocsin.detect.settings import MODELS, Settings
@@ -221,6 +221,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alert: list[AlertRule] = []
     #: Which events belong together.
     incidents: Grouping = Grouping()
+    #: Metrics that fall silent: see `tocsin.alarms.Silence`.
+    silence: Silence = Silence()
     #: Files whose new lines are samples.
     follow: list[Follow] = []
     #: Where results are pushed to.
@@ -294,7 +296,7 @@ _KEYS: Final = tuple(field.name for field in msgspec.structs.fields(Config))
 #: Keys that no environment variable gives as a whole.
 _TABLES: Final = (
     *("detect", "intake", "watch", "alert", "incidents", "follow", "publish", "scrape"),
-    "channel",
+    *("channel", "silence"),
 )
 #: Keys whose values no error shows.
 _SECRET: Final = ("token", "channel")

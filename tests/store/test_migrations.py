@@ -102,6 +102,7 @@ _TABLES_SINCE_2 = (
     "notification",
     "token",
     "audit",
+    "pause",
 )
 
 

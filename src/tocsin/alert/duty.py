@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 import structlog
@@ -19,17 +20,25 @@ from sqlalchemy import Engine as Database
 from tocsin.alarms import AlertRules
 from tocsin.alert.incidents import Entry, Incident, Incidents, Terms
 from tocsin.alert.judging import Judge
+from tocsin.alert.keeping import PauseKeeper
 from tocsin.alert.ledger import Ledger
 from tocsin.alert.outgoing import queue
 from tocsin.alert.peers import Peers
 from tocsin.alert.rhythm import Rhythm
-from tocsin.errors import ActionRefusedError, ConfigurationError, OwnerLostError, TocsinError
+from tocsin.errors import (
+    ActionRefusedError,
+    ConfigurationError,
+    OwnerLostError,
+    StoreError,
+    TocsinError,
+)
 from tocsin.publish.delivery import Delivery, Item
 from tocsin.publish.subscribers import note_position
 from tocsin.store.commits import Writer
 from tocsin.store.rule_sets import RuleSet, newest_rules, put_rules
 
 if TYPE_CHECKING:
+    from tocsin.alert.silence import Silences
     from tocsin.config import Config
     from tocsin.publish.publishing import Publishing
     from tocsin.samples import Metric
@@ -71,12 +80,13 @@ class Duty:
         config: Config,
         metrics: Sequence[Metric],
         *,
+        silences: Silences | None = None,
         clock: Callable[[], int] = time.time_ns,
         tick_s: float = _TICK_S,
     ) -> None:
         """Go on where the last start stood. ``metrics``: the registry's list, which grows.
 
-        Errors: `StoreError`.
+        ``silences``: who watches for them; None: nobody does. Errors: `StoreError`.
         """
         #: Why nothing gets on at the moment; None when all is well.
         self.trouble: str | None = None
@@ -101,6 +111,10 @@ class Duty:
         #: Everything up to here is in the incidents; where that was noted, and when it is next.
         self._position = self._noted = 0
         self._note_at = 0.0
+        self._silences = silences
+        if silences is not None:
+            self._pauses = PauseKeeper(database, self._writer, silences.pauses)
+            silences.begin(self._pauses.load())
         self._begin()
 
     def start(self) -> None:
@@ -203,6 +217,9 @@ class Duty:
                 self._stop.wait(pause)
                 pause = min(2 * pause, _LAST_PAUSE_S)
                 self._begin_again()
+        if self._silences is not None:
+            with suppress(StoreError):
+                self._pauses.write_all(self._clock())
 
     def _step(self) -> bool:
         """Take one item, or tell the time; False: there will be no more."""
@@ -215,9 +232,18 @@ class Duty:
                 self._peers.look()
                 for change in item.events:
                     self._incidents.take(self._judge.report(change))
+            self._listen(now)
             self._incidents.advance(now)
             self._write(item if item is not None and item.ends else None, now)
         return item is not None or not self._subscription.closed
+
+    def _listen(self, now: int) -> None:
+        """Look who is silent, now and then."""
+        if self._silences is None or not self._silences.due():
+            return
+        for report in self._silences.look(now, self._judge):
+            self._incidents.take(report)
+        self._pauses.work(now)
 
     def _write(self, item: Item | None, now: int) -> None:
         """Write all that has changed, with the position; without news, that now and then."""
@@ -266,6 +292,8 @@ class Duty:
         """The incidents as they were last written."""
         known, last = self._ledger.load()
         self._incidents = Incidents(self._terms, known, last)
+        if self._silences is not None:
+            self._silences.restore(self._incidents, self._ledger.lowest())
 
     def _begin_again(self) -> None:
         """After a failure: as after a start."""

@@ -13,10 +13,12 @@ from tocsin.alert.incidents import Report
 from tocsin.publish.delivery import Change
 from tocsin.samples import SECOND_NS, Metric
 
-__all__ = ["Judge", "Peered", "Rhythmic"]
+__all__ = ["DECADES", "Judge", "Peered", "Rhythmic"]
 
 #: Anomaly scores are decades by ten.
-_DECADES: Final = 10.0
+DECADES: Final = 10.0
+#: The pattern of events of missing samples.
+_SILENCE: Final = "silence"
 
 Peered = Callable[[Iterable[str]], Mapping[str, int]]
 #: The usual time between samples of a metric (uid) as of a time (ns), in seconds.
@@ -73,9 +75,13 @@ class Judge:
             start=event.start,
             end=event.end,
             open=event.open,
-            decades=found.score * _DECADES,
+            decades=found.score * DECADES,
             severity=rule.severity_of(found.score, found.lasted_s),
-            alarms=not event.muted and rule.alarms(found),
+            alarms=(
+                not event.muted
+                and rule.alarms(found)
+                and (rule.silence or event.pattern != _SILENCE)
+            ),
             routes=None if rule.routes is None else frozenset(rule.routes),
             why=event.why,
         )
@@ -93,3 +99,13 @@ class Judge:
             interval_s=self._rhythm(change.metric.uid, event.start) if rule.budgeted else None,
             metrics=self._sizes[id(rule)],
         )
+
+    def heeds_silence(self, metric: Metric) -> bool:
+        """Whether anybody may be alarmed when a metric falls silent."""
+        rule = self.rules.rule_of(metric)
+        return rule.alarm and rule.silence
+
+    def worse_after_ns(self, metric: Metric) -> int:
+        """After how long an event of a metric becomes more severe (ns)."""
+        seconds = self.rules.rule_of(metric).worse_after_s
+        return int(seconds * SECOND_NS)

@@ -44,6 +44,12 @@ class Ledger:
             alive = or_(c.state != "resolved", c.id > last - KEPT, c.id.in_(unsettled))
             return _incidents(connection, alive), last
 
+    def lowest(self) -> int:
+        """The lowest number of a silence that was ever given; 0: none was. Errors: `StoreError`."""
+        with told_as_store_error(), self._database.connect() as connection:
+            query = select(func.min(schema.incident_event.c.event))
+            return min(0, connection.execute(query).scalar() or 0)
+
     def one(self, number: int) -> Incident | None:
         """One incident, however old. Errors: `StoreError`."""
         with told_as_store_error(), self._database.connect() as connection:

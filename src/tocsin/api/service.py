@@ -18,6 +18,7 @@ from sqlalchemy import Engine as Database
 from tocsin.alert.delivering import Delivering
 from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
+from tocsin.alert.silence import Silences
 from tocsin.api.app import make_app
 from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
@@ -58,7 +59,8 @@ def serve(config: Config, announce: Announce) -> None:
         _check_access(config, database)
         engine = Engine(database, config)
         publishing = Publishing(database, engine.registry, engine.telemetry, config)
-        duty = Duty(database, publishing, config, engine.registry.metrics)
+        silences = _silences(config, engine)
+        duty = Duty(database, publishing, config, engine.registry.metrics, silences=silences)
         delivering = Delivering(
             database,
             config.channel,
@@ -83,6 +85,20 @@ def _check_access(config: Config, database: Database) -> None:
             '--scope admin; or token = "…" in the configuration, or TOCSIN_TOKEN), listen on '
             "127.0.0.1, or say --insecure to let everybody do everything"
         )
+
+
+def _silences(config: Config, engine: Engine) -> Silences | None:
+    """Who watches for metrics that fall silent."""
+    if not config.silence.watch:
+        return None
+
+    def hearing() -> bool:
+        # While much waits, what is not heard of may be among it.
+        return engine.trouble is None and len(engine.queue) < config.queue_samples // 2
+
+    silences = Silences(engine.registry, config.silence, hearing)
+    engine.telemetry.add(silences.gauge)
+    return silences
 
 
 @dataclass(slots=True)

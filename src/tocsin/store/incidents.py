@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, Select, func, select, tuple_
+from sqlalchemy import Engine, Select, func, or_, select, tuple_
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
@@ -18,6 +18,32 @@ _M: Final = schema.metric.c
 #: An incident with the uid of the metric that was first.
 _WHOLE: Final = select(schema.incident, _M.uid.label("first_uid")).outerjoin(
     schema.metric, _M.id == _C.first_metric
+)
+
+_E: Final = schema.event.c
+_I: Final = schema.incident_event.c
+
+
+def _or(column: str, other: Any) -> Any:
+    """A column of the event; ``other`` where there is none: a silence is not made of samples."""
+    return func.coalesce(_E[column], other).label(column)
+
+
+#: Events of incidents, whole, with their metrics' identities.
+_MEMBERS: Final = (
+    select(
+        *(_I.metric, _I.event.label("id"), _I.start),
+        *(_or("peak", _I.end), _or("end", _I.end), _or("open", _I.open)),
+        _or("value", _M.last_value),
+        *(_E.expected, _E.lower, _E.upper, _E.likelihood, _E.views, _E.muted, _E.because),
+        _or("anomaly_score", _I.decades / 10),
+        *(_or("samples", 0), _or("pattern", "silence"), _or("why", _I.why)),
+        *(_M.uid, _M.name, _M.labels, _M.title),
+    )
+    .outerjoin(schema.event, _E.id == _I.event)
+    .join(schema.metric, _M.id == _I.metric)
+    .where(or_(_E.id.is_not(None), _I.event < 0))
+    .order_by(_I.start, _I.event)
 )
 
 
@@ -72,15 +98,7 @@ class IncidentReader:
 
     def members(self, number: int, limit: int = 1_000) -> Sequence[Row]:
         """Its events with their metrics' identities, first ones first."""
-        e, i = schema.event.c, schema.incident_event.c
-        return self._all(
-            select(schema.event, _M.uid, _M.name, _M.labels, _M.title)
-            .join(schema.incident_event, i.event == e.id)
-            .join(schema.metric, _M.id == e.metric)
-            .where(i.incident == number)
-            .order_by(i.start, e.id)
-            .limit(limit)
-        )
+        return self._all(_MEMBERS.where(_I.incident == number).limit(limit))
 
     def history(self, number: int, limit: int = 1_000) -> Sequence[Row]:
         """What became of it, oldest first; of very much, the newest."""

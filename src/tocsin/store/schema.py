@@ -38,6 +38,7 @@ __all__ = [
     "notification",
     "outbox",
     "owner",
+    "pause",
     "refusal",
     "rule_set",
     "sample",
@@ -353,6 +354,16 @@ delivery = Table(
     # JSON: accepted, duplicates, rejected [[index, code, detail], …].
     Column("receipt", Text, nullable=False),
     Index("delivery_at", "at"),
+)
+
+# When metrics are heard of, by which silence is known: some thousand metrics a row.
+pause = Table(
+    "pause",
+    metadata,
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("saved", BigInteger, nullable=False),
+    # Records of `tocsin.alert.pauses.KEPT`.
+    Column("rows", LargeBinary, nullable=False),
 )
 
 # Messages to people, one row a channel; written together with what they tell.
