@@ -7,7 +7,7 @@ DATA ?= tocsin-data
 # Compiled kernels are kept with the rest.
 export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
 
-.PHONY: run test page faults fuzz soak check lint types contracts format browser postgres clients clean
+.PHONY: run test page faults fuzz schema soak check lint types contracts format browser postgres clients clean
 
 run: $(VENV)/run.ready page
 	$(BIN)/tocsin up --watch-host --data $(DATA)
@@ -35,6 +35,10 @@ FUZZ ?= --inputs 2000000 --guided 200000
 fuzz: $(VENV)/dev.ready
 	$(BIN)/python -m pip install --quiet --group fuzz || echo "no atheris here: blind mutation only"
 	$(BIN)/python -m tests.fuzz.run $(FUZZ)
+
+# Everything that the OpenAPI description allows, and what it does not; `make test` asks for less.
+schema: $(VENV)/dev.ready
+	TOCSIN_SCHEMA=long $(BIN)/pytest -s tests/api/test_described.py
 
 # A million samples through each preset of the HTM model: constant memory, constant speed.
 soak: $(VENV)/dev.ready

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tocsin.channels import Channel
+from tocsin.channels import Apprise, Channel
+from tocsin.plain import one_line, plain, unlinked
 from tocsin.samples import SECOND_NS, iso
 
 __all__ = ["Message", "no_picture", "test_message", "words"]
@@ -15,6 +16,8 @@ __all__ = ["Message", "no_picture", "test_message", "words"]
 #: Makes a picture (PNG) when it is asked for; None: there is none.
 Picture = Callable[[], bytes | None]
 
+#: Fields that hold names and labels of metrics.
+_STRANGE: Final = ("title", "group", "why", "first_metric")
 #: Units of durations (seconds), the largest first.
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -54,6 +57,7 @@ def words(channel: Channel, row: Mapping[Any, Any], page: str, picture: Picture)
     incident: dict[str, Any] = json.loads(row["incident_then"])
     link = f"{page}/incidents/{incident['id']}" if page else ""
     fields = _fields(incident) | {
+        **{name: _told(channel, incident[name]) for name in _STRANGE},
         "id": row["uid"],
         "channel": channel.name,
         "change": row["change"],
@@ -64,7 +68,7 @@ def words(channel: Channel, row: Mapping[Any, Any], page: str, picture: Picture)
         change=row["change"],
         incident=incident,
         at=row["created"],
-        title=_line(channel.title.format_map(fields)),
+        title=one_line(channel.title.format_map(fields)),
         body=channel.body.format_map(fields).strip(),
         link=link,
         picture_link=f"{page}/api/v1/incidents/{incident['id']}/picture.png" if page else "",
@@ -121,6 +125,7 @@ def _duration(incident: Mapping[str, Any]) -> str:
     return " ".join(told[:2]) or "0 s"
 
 
-def _line(text: str) -> str:
-    """In one line: titles are subjects of mails."""
-    return " ".join(text.split())
+def _told(channel: Channel, text: str | None) -> str:
+    """What a stranger may have written, for people: in chats it calls nobody."""
+    told = plain(text or "")
+    return unlinked(told) if isinstance(channel, Apprise) else told

@@ -161,7 +161,9 @@ class _Zip(Operation):
         whole = OpenAPIMediaType(
             schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
         )
-        self.request_body = RequestBody(content={"application/zip": whole}, required=True)
+        self.request_body = RequestBody(
+            content={"application/zip": whole, "application/octet-stream": whole}, required=True
+        )
 
 
 @post(

@@ -56,33 +56,35 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     for struct in _closed(msgspec.Struct):
         if struct in schemas:
             schemas[struct]["additionalProperties"] = False
-    for item in whole["paths"].values():
+    for path, item in whole["paths"].items():
+        content = _OURS if path.startswith("/api/v1/") else _THEIRS
         for method, operation in item.items():
             if isinstance(operation, dict):
-                _add_errors(method, operation)
+                _add_errors(method, operation, content)
     return whole
 
 
-def _add_errors(method: str, operation: dict[str, Any]) -> None:
+#: Errors of the API; and those that are told as a protocol of somebody else's wants it.
+_OURS: Final = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}}
+_THEIRS: Final[dict[str, Any]] = {"application/json": {}, "application/x-protobuf": {}}
+
+
+def _add_errors(method: str, operation: dict[str, Any], content: dict[str, Any]) -> None:
     told = operation.setdefault("responses", {})
     for status in _statuses(method, operation):
         # What a handler itself says of an error stays, but for what Litestar guesses of 400.
         if status not in told or status == "400":
-            told[status] = {"description": _MEANS[status], "content": _CONTENT}
-
-
-_CONTENT: Final = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}}
+            told[status] = {"description": _MEANS[status], "content": content}
 
 
 def _statuses(method: str, operation: dict[str, Any]) -> Iterator[str]:
     """Which errors there may be."""
     yield from ("400", "401", "403", "429", "503")
-    if any(one["in"] == "path" for one in operation.get("parameters", ())):
+    changes = method not in _LOOKING
+    if changes or operation.get("parameters"):
         yield "404"
-    if method not in _LOOKING:
-        yield "409"
-    if operation.get("requestBody"):
-        yield from ("404", "413", "415")
+    if changes:
+        yield from ("409", "413", "415")
 
 
 def _closed(struct: type[msgspec.Struct]) -> Iterator[str]:

@@ -63,6 +63,10 @@ async def follow(
     return Stream(messages, media_type="text/event-stream", headers=headers)
 
 
+#: What Prometheus calls its text format.
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
 async def _while_allowed(
     messages: AsyncGenerator[bytes], access: Access, identity: Identity
 ) -> AsyncGenerator[bytes]:
@@ -95,8 +99,12 @@ def reason(request: Request[Any, Any, Any], trouble: str) -> dict[str, str]:
     return {"reason": trouble} if identity is not None and identity.may(("read",)) else {}
 
 
-@get("/metrics", summary="Tocsin's own metrics (Prometheus)", sync_to_thread=False)
+@get(
+    "/metrics",
+    media_type=_EXPOSITION,
+    summary="Tocsin's own metrics (Prometheus)",
+    sync_to_thread=False,
+)
 def own_metrics(state: Parts) -> Response[bytes]:
     """Counters and gauges in Prometheus' text format."""
-    text = state.engine.telemetry.text()
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(state.engine.telemetry.text(), media_type=_EXPOSITION)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from tocsin.alert.channels.posting import Poster, place_of
 from tocsin.alert.message import Message
 from tocsin.channels import Alertmanager, secret
+from tocsin.plain import one_line
 from tocsin.samples import SECOND_NS, iso
 
 __all__ = ["AlertmanagerReceiver", "alerts"]
@@ -102,9 +103,9 @@ def _alert(message: Message, labels: Mapping[str, str], severity: str, ends: int
 
 def _group_labels(group: str) -> dict[str, str]:
     """``group``, and what it says as labels: ``host=web-1``."""
-    told = {"group": group} if group else {}
+    told = {"group": one_line(group)} if group else {}
     for part in group.split(","):
         name, equals, value = part.strip().partition("=")
         if equals and value and name.isidentifier() and name.isascii():
-            told[name] = value
+            told[name] = one_line(value)
     return told
