@@ -61,6 +61,15 @@ class Pieces:
         return cls(timestamp, timestamp, count, value, value, sums, known, lower, upper, score)
 
     @classmethod
+    def of_columns(cls, columns: Sequence[Any]) -> Self:
+        """From columns in the order of these fields, of any kind; None: not known."""
+        given = columns or [()] * len(fields(cls))
+        whole = ("first", "last", "count", "known")
+        kinds = [np.int64 if field.name in whole else np.float64 for field in fields(cls)]
+        made: list[Any] = [np.array(c, dtype=k) for c, k in zip(given, kinds, strict=True)]
+        return cls(*made)
+
+    @classmethod
     def empty(cls) -> Self:
         """None at all."""
         none = np.empty(0)

@@ -64,6 +64,7 @@ from tocsin.errors import (
 from tocsin.ingest.influx import Memo
 from tocsin.ingest.otlp import Intervals
 from tocsin.publish.publishing import Publishing
+from tocsin.store.courses import Courses
 from tocsin.store.queries import Reader
 
 __all__ = ["make_app"]
@@ -169,6 +170,7 @@ def make_app(
         "pictures": Pictures(engine.database),
         "index": lookups.index,
         "groups": lookups.groups,
+        "courses": Courses(engine.database),
         "overview": now.Overview(),
         "influx": Memo(),
         "otlp": Intervals(),

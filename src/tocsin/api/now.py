@@ -19,7 +19,7 @@ from tocsin.api.sparks import MetricRef, SparkOut, courses_of, ref_of
 from tocsin.engine import ranking
 from tocsin.engine.lifecycle import Status
 from tocsin.samples import SECOND_NS, iso
-from tocsin.store.courses import Course, Courses
+from tocsin.store.courses import Course
 
 __all__ = ["Overview", "list_heard", "show_now"]
 
@@ -159,14 +159,14 @@ def _fleet(state: Parts) -> FleetOut:
 def _behind_s(state: Parts) -> float:
     """By how many seconds scores are behind the samples, of the metrics where it is the most."""
     position = state.engine.registry.position
-    waiting = np.where(position["learns"], position["seq"] - position["scored_seq"], 0)
-    rows = np.flatnonzero(waiting)
-    if not len(rows):
-        return 0.0
-    rows = rows[ranking.most(waiting[rows].astype(np.float64), _BEHIND)]
+    rows = np.flatnonzero(position["seq"] != position["scored_seq"])
     some = position[rows]
+    some = some[some["learns"]]
+    if not len(some):
+        return 0.0
+    some = some[ranking.most((some["seq"] - some["scored_seq"]).astype(np.float64), _BEHIND)]
     next_ones = list(zip(some["id"].tolist(), (some["scored_seq"] + 1).tolist(), strict=True))
-    known = Courses(state.engine.database).times_of(next_ones)
+    known = state.courses.times_of(next_ones)
     last = dict(zip(next_ones, some["timestamp"].tolist(), strict=True))
     return max((last[key] - time for key, time in known.items()), default=0) / SECOND_NS
 
@@ -189,7 +189,7 @@ def _open_events(state: Parts, rows: list[int]) -> dict[int, EventOut]:
     """The open event of each row that has one."""
     known = {row: state.engine.scoring.events.open_of(row) for row in rows}
     ids = [event for event in known.values() if event is not None]
-    stored = Courses(state.engine.database).events(ids) if ids else {}
+    stored = state.courses.events(ids) if ids else {}
     return {
         row: EventOut.of(stored[event])
         for row, event in known.items()

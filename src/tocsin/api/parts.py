@@ -20,6 +20,7 @@ from tocsin.engine.index import Index
 from tocsin.ingest.influx import Memo
 from tocsin.ingest.otlp import Intervals
 from tocsin.publish.publishing import Publishing
+from tocsin.store.courses import Courses
 from tocsin.store.queries import Reader
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Parts(State):
     delivering: Delivering
     pictures: Pictures
     groups: Groups
+    courses: Courses
     #: Finds metrics by words.
     index: Index
     #: What is going on, as it was last told.

@@ -14,7 +14,9 @@ from tocsin.api.parts import Parts
 from tocsin.api.query import moment_of, stored_metric
 from tocsin.profiles import weekly
 from tocsin.samples import SECOND_NS, iso
-from tocsin.store.courses import Courses
+from tocsin.store.blocks import Asked
+from tocsin.store.courses import Stretch
+from tocsin.store.queries import Row
 
 __all__ = ["show_profile", "show_series"]
 
@@ -101,12 +103,11 @@ def show_series(
     """
     row = stored_metric(state, uid)
     since, until = moment_of("from", start), moment_of("to", end)
-    courses = Courses(state.engine.database)
-    found = courses.stretch(row["id"], since, until)
-    course = courses.between(row["id"], bool(row["counter"]), found.low, found.high)
+    found = state.courses.stretch(row["id"], since, until)
+    pieces = state.courses.pieces(_asked(row, found), points)
     left = since if since is not None else (found.first or 0)
     right = until if until is not None else (found.last or 0) + 1
-    columns = bins.drawn(course.pieces, left, max(right, left + 1), points)
+    columns = bins.drawn(pieces, left, max(right, left + 1), points)
     events = state.reader.events(
         metrics=[row["id"]], start=since, end=until, before=None, limit=_EVENTS
     )
@@ -123,12 +124,14 @@ def show_series(
 def show_profile(state: Parts, uid: FromPath[str], weeks: Weeks = 4) -> ProfileOut:
     """Low, middle and high values by hour of the week, from the last ``weeks`` that are stored."""
     row = stored_metric(state, uid)
-    courses = Courses(state.engine.database)
-    last = courses.stretch(row["id"], None, None).last
+    last = state.courses.stretch(row["id"], None, None).last
     since = None if last is None else last + 1 - weeks * _WEEK_NS
-    found = courses.stretch(row["id"], since, None)
-    counter = bool(row["counter"])
-    times, values = courses.some_of(row["id"], counter, found.low, found.high, _PROFILE)
+    found = state.courses.stretch(row["id"], since, None)
+    times, values = state.courses.some_of(_asked(row, found), _PROFILE)
     timezone = state.engine.timezone(row["id"])
     hours = [HourOut(*hour) for hour in weekly(times, values, timezone)]
     return ProfileOut(timezone, weeks, found.high - found.low, hours)
+
+
+def _asked(row: Row, found: Stretch) -> Asked:
+    return Asked(row["id"], bool(row["counter"]), found.low, found.high, row["scored_seq"])

@@ -9,7 +9,7 @@ import msgspec
 from tocsin.api.parts import Parts
 from tocsin.bins import as_numbers
 from tocsin.samples import SECOND_NS
-from tocsin.store.courses import Course, Courses
+from tocsin.store.courses import Course
 
 __all__ = ["MetricRef", "SparkOut", "courses_of", "ref_of"]
 
@@ -54,4 +54,4 @@ def courses_of(state: Parts, rows: Sequence[int], count: int) -> list[Course]:
     """The last ``count`` samples of rows of the registry. Errors: `StoreError`."""
     position = state.engine.registry.position
     metrics = [(int(position["id"][row]), bool(position["counter"][row])) for row in rows]
-    return Courses(state.engine.database).newest(metrics, count)
+    return state.courses.newest(metrics, count)

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.engine.kernels import rank_keys
 from tocsin.engine.registry import GONE, NEVER, STATUSES
 from tocsin.samples import SECOND_NS
 
@@ -15,8 +16,8 @@ __all__ = ["by_change", "by_score", "chosen", "most"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: A score from longer ago is of the past: it comes after all later ones (seconds).
-_AGES_S: Final = (3_600, 86_400)
+#: A score from longer ago is of the past: it comes after all later ones (ns).
+_AGES_NS: Final = np.array([3_600, 86_400]) * SECOND_NS
 
 
 def chosen(position: NDArray[np.void], status: str | None = None) -> NDArray[np.bool_]:
@@ -32,11 +33,10 @@ def by_score(position: NDArray[np.void], rows: Ints, now: int) -> Floats:
     That is the anomaly score, but for scores from longer ago: an hour, a day. Metrics without a
     score come last.
     """
-    some = position[["score", "timestamp"]][rows]
-    score = np.nan_to_num(some["score"], nan=-1.0)
-    for age in _AGES_S:
-        score -= 2.0 * (some["timestamp"] < now - age * SECOND_NS)
-    return np.asarray(score)
+    keys = np.empty(len(rows), dtype=np.float64)
+    ages = now - _AGES_NS
+    rank_keys(position["score"], position["timestamp"], rows, ages, -1.0, keys)
+    return keys
 
 
 def by_change(position: NDArray[np.void], rows: Ints) -> Floats:

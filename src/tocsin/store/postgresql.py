@@ -43,6 +43,7 @@ __all__ = [
     "month_start",
     "months",
     "partitions",
+    "summed",
 ]
 
 Ints = NDArray[np.int64]
@@ -161,6 +162,22 @@ class _Keeper:
         self._drop()
         self._engine.dispose()
         return who or "unknown"
+
+
+def summed(
+    connection: Connection, metric: int, value: str, low: int, high: int, size: int
+) -> list[tuple[Any, ...]]:
+    """See `tocsin.store.blocks.Blocks`."""
+    told = {"metric": metric, "low": low, "high": high, "size": size}
+    return [tuple(row) for row in connection.execute(text(_SUMMED.format(value=value)), told)]
+
+
+_SUMMED: Final = (
+    "SELECT min(timestamp), max(timestamp), count(*), min({value}), max({value}), "
+    "coalesce(sum(expected), 0), count(expected), min(lower), max(upper), max(anomaly_score) "
+    "FROM sample WHERE metric = :metric AND seq >= :low AND seq < :high "
+    "GROUP BY (seq - :low) / :size ORDER BY 1"
+)
 
 
 # --- binary COPY --------------------------------------------------------------------------------

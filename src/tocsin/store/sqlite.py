@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,14 +14,14 @@ import numpy as np
 from sqlalchemy import URL, create_engine, event, select
 from sqlalchemy.dialects import sqlite
 
-from tocsin.errors import ConfigurationError, StartError
+from tocsin.errors import ConfigurationError, StartError, StoreError
 from tocsin.store import schema
 from tocsin.store.bulk import COLUMNS, RESULTS, UNSCORED, PositionColumns, SampleColumns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["SqliteBulk", "connect", "file_of", "for_upgrade", "lock_file"]
+__all__ = ["SqliteBulk", "connect", "file_of", "for_upgrade", "lock_file", "summed"]
 
 
 def file_of(url: URL) -> Path:
@@ -118,6 +119,29 @@ def _results(samples: SampleColumns) -> list[list[Any]]:
     return [*(samples.scored[name].tolist() for name in RESULTS), codes]
 
 
+def summed(
+    connection: Connection, metric: int, value: str, low: int, high: int, size: int
+) -> list[tuple[Any, ...]]:
+    """See `tocsin.store.blocks.Blocks`. Cost: 0.8 µs a sample, 15 µs a block."""
+    cursor = connection.connection.cursor()
+    asked = _SUMMED.format(value=value)
+    try:
+        return [
+            cursor.execute(asked, (metric, at, min(at + size, high))).fetchone()
+            for at in range(low, high, size)
+        ]
+    except sqlite3.Error as error:
+        raise StoreError(f"the database refused: {error}") from error
+    finally:
+        cursor.close()
+
+
+# A query for each block: grouping all at once would sort them first, which takes longer.
+_SUMMED: Final = (
+    "SELECT min(timestamp), max(timestamp), count(*), min({value}), max({value}), "
+    "total(expected), count(expected), min(lower), max(upper), max(anomaly_score) "
+    "FROM sample WHERE metric = ? AND seq >= ? AND seq < ?"
+)
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
 _INSERT: Final = (
     f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
