@@ -191,3 +191,110 @@ def test_rules_are_kept_over_restarts(folder: Path, tmp_path: Path) -> None:
         assert told["source"] == "interface"
         assert told["rules"][0]["fleet_false_alarms_per_week"] == 0.5
         assert told["rules"][0]["routes"] == ["ops"]
+
+
+def move_window(first: int, last: int, **more: Any) -> dict[str, Any]:
+    return {"match": "moved*", "start": START + STEP * first, "end": START + STEP * last} | more
+
+
+def test_calendars_are_made_act_and_are_taken_back(service: Service) -> None:
+    assert service.get("calendars") == {"calendars": []}
+    weekly = {"days": [5, 6], "from": "22:00", "to": "04:00"}
+    nights = {"match": "nights.*", "weekly": weekly, "timezone": "Europe/Berlin", "learn": False}
+    two = ask(service, "POST", "calendars", 201, json=nights | {"alarm": True}).json()
+    assert (two["weekly"], two["alarm"], two["learn"]) == (weekly, True, False)
+    one = ask(service, "POST", "calendars", 201, json=move_window(1_490, 1_540, text="move")).json()
+    assert (one["alarm"], one["learn"], one["author"], one["active"]) == (
+        False,
+        True,
+        "local",
+        False,
+    )
+    assert service.get("calendars")["calendars"] == [two | {"active": two["active"]}, one]
+    before = len(service.get("incidents")["incidents"])
+    service.post(as_samples("moved", VALUES))
+    service.post(as_samples("not.moved", VALUES))
+    until(lambda: len(service.get("incidents")["incidents"]) > before)
+    events = service.get("events", metric="moved")["events"]
+    assert {event["muted"] for event in events} == {
+        f"in a maintenance window (calendar {one['id']}): move"
+    }
+    titles = [incident["title"] for incident in service.get("incidents")["incidents"]]
+    assert "not.moved" in " ".join(titles)
+    assert not any(title.startswith("moved") for title in titles)
+    for calendar in (one, two):
+        ask(service, "DELETE", f"calendars/{calendar['id']}", 204)
+        ask(service, "DELETE", f"calendars/{calendar['id']}", 404)
+    assert service.get("calendars") == {"calendars": []}
+    assert service.get("audit")["changes"][0]["what"] == "calendar.remove"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"match": "x"}, "say when"),
+        (move_window(5, 5), "end: must be after start"),
+        (move_window(1, 2, alarm=True), "alarm, learn"),
+        (move_window(1, 2, timezone="Mars/Olympus"), "Mars/Olympus"),
+        ({"match": "x", "weekly": {"days": [7], "from": "1:00", "to": "02:00"}}, "days"),
+        (move_window(1, 2, start="yesterday"), "start"),
+    ],
+)
+def test_what_is_wrong_with_a_calendar_is_said(
+    service: Service, wrong: dict[str, Any], said: str
+) -> None:
+    told = ask(service, "POST", "calendars", 400, json=wrong)
+    assert said in told.text
+
+
+def test_how_a_metric_stood_since_when(service: Service) -> None:
+    service.post(as_samples("stood", VALUES[:150]))
+    uid = service.uid("stood")
+    ask(service, "POST", f"metrics/{uid}/pause")
+    ask(service, "POST", f"metrics/{uid}/resume")
+    ask(service, "PATCH", f"metrics/{uid}/settings", json={"false_alarms_per_week": 0.5})
+    told = service.get(f"metrics/{uid}/statuses")["statuses"]
+    assert told[0]["status"] == "active"
+    stood = [(one["status"], one["reason"]) for one in told]
+    assert stood[-4:][:3] == [("active", None), ("paused", "asked"), ("active", None)]
+    assert stood[-1] == ("warming_up", None)
+    times = [one["at"] for one in told]
+    assert times == sorted(times, reverse=True)
+    assert len(service.get(f"metrics/{uid}/statuses", limit=1)["statuses"]) == 1
+    ask(service, "GET", "metrics/nobody/statuses", 404)
+
+
+def test_a_known_change_is_told_as_known_and_its_level_alarms_no_more(service: Service) -> None:
+    calm = VALUES[:1_200]
+    up = [value + 500 for value in calm[:60]]
+    first = [*calm, *up, *calm[60:400]]
+    service.post(as_samples("deployed", first))
+    uid = service.uid("deployed")
+    events = service.get("events", metric="deployed")["events"]
+    event = next(e for e in events if e["value"] > 500)
+    path = f"metrics/{uid}/marks"
+    said = {"kind": "known_change", "event": event["id"], "text": "release 7"}
+    dry = ask(service, "POST", f"{path}?dry_run=true", 201, json=said).json()
+    assert dry["rule"].startswith("not alarmed: levels within ")
+    assert event["start"] in [one["start"] for one in dry["events"]]
+    until(lambda: any("deployed" in i["title"] for i in service.get("incidents")["incidents"]))
+    made = ask(service, "POST", path, 201, json=said).json()
+    (incident,) = [i for i in service.get("incidents")["incidents"] if "deployed" in i["title"]]
+    whole = service.get(f"incidents/{incident['id']}")
+    assert "release 7" in json.dumps(whole)
+    assert "known_change" in json.dumps(whole)
+    # It comes again, and goes far beyond.
+    service.post(as_samples("deployed", up, len(first)))
+    service.post(as_samples("deployed", calm[:200], len(first) + 60))
+    service.post(as_samples("deployed", [50_000.0], len(first) + 260))
+    later = [
+        e
+        for e in service.get("events", metric="deployed")["events"]
+        if e["start"] >= service.samples("deployed")[len(first)]["timestamp"]
+    ]
+    again = [e for e in later if 500 < e["value"] < 1_000]
+    assert all("a known change" in e["muted"] for e in again)
+    (beyond,) = [e for e in later if e["value"] == 50_000.0]
+    assert beyond["muted"] == ""
+    ask(service, "DELETE", f"marks/{made['mark']['id']}", 204)
+    assert service.get(path) == {"marks": []}

@@ -413,6 +413,13 @@ class Incidents:
         """Say something of it."""
         self._note(self._all[number], at, kind, author, text)
 
+    def known(self, number: int, text: str, author: str, at: int) -> None:
+        """One of its events is a change that somebody wants: nobody need look after it."""
+        incident = self._all[number]
+        if incident.resolved is None:
+            incident.acknowledged = True
+        self._note(incident, at, "known_change", author, text)
+
     def _refuse_resolved(self, incident: Incident) -> None:
         if incident.resolved is not None:
             raise ActionRefusedError(f"incident {incident.id} is resolved: reopen it first")

@@ -17,6 +17,7 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api import (
     alert_rules,
+    calendars,
     changes,
     channels,
     control,
@@ -36,6 +37,7 @@ from tocsin.api import (
     scan,
     search,
     series,
+    statuses,
     subscribers,
     tokens,
     what_if,
@@ -154,7 +156,9 @@ def make_app(
             pictures.picture_of_event,
             pictures.picture_of_incident,
             scan.scan,
+            statuses.list_statuses,
             *alert_rules.HANDLERS,
+            *calendars.HANDLERS,
             what_if.try_settings,
         ],
     )

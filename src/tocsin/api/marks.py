@@ -1,4 +1,4 @@
-"""Labels that act: "not an anomaly", "anomaly"; what they would have changed."""
+"""Labels that act: "not an anomaly", "anomaly", "known change"; what they would have changed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from litestar import delete, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import BodyKwarg, FromPath, QueryParameter
 
+from tocsin.api.audit import actor
 from tocsin.api.control import done
 from tocsin.api.notes import When, Words, stretch
 from tocsin.api.parts import Parts
@@ -22,6 +23,7 @@ from tocsin.engine.marking import Preview, mark_of_row
 from tocsin.errors import BadInputError
 from tocsin.samples import iso
 from tocsin.store.annotations import Annotations
+from tocsin.store.incidents import IncidentReader
 
 __all__ = ["add_mark", "list_marks", "take_back_mark"]
 
@@ -33,9 +35,9 @@ DryRun = Annotated[bool, QueryParameter(description="Only say what it would have
 
 
 class MarkIn(msgspec.Struct, forbid_unknown_fields=True):
-    """What is (not) an anomaly: an event, or a stretch of time."""
+    """What is (not) an anomaly, or a known change: an event, or a stretch of time."""
 
-    kind: Literal["anomaly", "not_anomaly"]
+    kind: Literal["anomaly", "not_anomaly", "known_change"]
     event: Annotated[int, msgspec.Meta(ge=1, lt=2**62)] | None = None
     #: Left out for an event: the event's.
     start: When | None = None
@@ -146,7 +148,7 @@ def list_marks(state: Parts, uid: FromPath[str]) -> MarksList:
     return MarksList([MarkOut.of(row, mark, metric) for row, mark in marks if mark])
 
 
-@post("/metrics/{uid:str}/marks", summary="Say that something is (not) an anomaly")
+@post("/metrics/{uid:str}/marks", summary="Say that something is (not) an anomaly, or known")
 async def add_mark(
     state: Parts,
     uid: FromPath[str],
@@ -159,6 +161,8 @@ async def add_mark(
     answer = MarkedOut.of(told)
     if not dry_run:
         answer.mark = await done(state, partial(_add, state, uid, data, wish, told.mark))
+        if data.kind == "known_change" and data.event is not None:
+            await asyncio.to_thread(_tell_known, state, data, actor())
     return answer
 
 
@@ -184,6 +188,15 @@ def _add(state: Parts, uid: str, data: MarkIn, wish: Wish, mark: Mark) -> MarkOu
     row = _notes(state).get(number)
     assert row is not None
     return MarkOut.of(row, mark, stored_metric(state, uid))
+
+
+def _tell_known(state: Parts, data: MarkIn, author: str) -> None:
+    """The incident of a known change is told as known."""
+    assert data.event is not None
+    incident = IncidentReader(state.engine.database).of_event(data.event)
+    if incident is not None:
+        who, text = data.author or author, data.text
+        state.duty.act(incident, lambda all_, at: all_.known(incident, text, who, at))
 
 
 def _notes(state: Parts) -> Annotations:

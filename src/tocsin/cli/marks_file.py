@@ -19,7 +19,7 @@ __all__ = ["Marks"]
 class _Said(msgspec.Struct):
     """One mark; other keys, such as those that the API tells, are passed over."""
 
-    kind: Literal["anomaly", "not_anomaly"]
+    kind: Literal["anomaly", "not_anomaly", "known_change"]
     start: str | int | float
     end: str | int | float
     same_hour: bool = False

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tocsin.detect.result import EVENT_CODES, VIEW_NAMES, EventState
 from tocsin.detect.why import JUMPS, Facts, Why, explain
 
-__all__ = ["AFTER", "Event", "EventFold", "event_of", "facts_of"]
+__all__ = ["AFTER", "Event", "EventFold", "Mute", "event_of", "facts_of"]
 
 _START, _ONGOING, _QUIET, _END = (
     EVENT_CODES.index(state)
@@ -58,6 +58,7 @@ class Event:
     because: str = ""
 
 
+#: Why an event as it stands at a sample (its seq) is muted; "": it is not.
 Mute = Callable[[Event, int], str]
 
 

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 #: The fewest samples that are worth a thread of their own: with a quick model, with a slow one.
 _PART: Final = 2_048
 _SLOW_PART: Final = 16
+#: Fields of a state that say where the metric stands, and nothing of what it is like.
+_STANDS: Final = ("alarm", "counter", "last_timestamp")
 #: Parts per thread: whoever is done sooner takes more.
 _PARTS: Final = 4
 
@@ -226,6 +228,25 @@ class Fleet:
     def put(self, metrics: Ints, states: NDArray[Any]) -> None:
         """Set these metrics' states to what `take` returned."""
         self._rows[metrics] = states
+
+    def copy(self, metric: int, to: int) -> None:
+        """Make the state of a row that of another row too."""
+        self._use(metric)
+        self._use(to)
+        self._rows[to] = self._rows[metric]
+
+    def forget_since(self, metric: int, kept: int) -> None:
+        """Make a metric's state what row ``kept`` holds, but for what says where it stands.
+
+        The alarm, the time of the last sample and the last count stay: its event goes on, and
+        no silence, or growth of a counter, is seen where there was none.
+        """
+        self._use(metric)
+        self._use(kept)
+        stands = {name: self._rows[name][metric].copy() for name in _STANDS}
+        self._rows[metric] = self._rows[kept]
+        for name, told in stands.items():
+            self._rows[name][metric] = told
 
     def to_bytes(self, metric: int) -> bytes:
         """One metric's whole state, versioned and checksummed."""

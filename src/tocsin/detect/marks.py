@@ -5,9 +5,11 @@ and, where a mark says so, come within an hour of the same time of day. Then
 
 - "not an anomaly": what is alike and at most 1.25 times as large is still an event, but muted;
 - "anomaly": what is alike and at least 0.8 times as large is told at up to 100 times the share of
-  samples that the metric's false-alarm budget allows.
+  samples that the metric's false-alarm budget allows;
+- "known change": the level that the metric changed to is wanted. An event whose peak lies within a
+  quarter of the change of that level, of whatever pattern and from whichever side, is muted.
 
-Where marks of both kinds are about an event, the one nearest to it in size counts.
+Where marks of the first two kinds are about an event, the one nearest to it in size counts.
 
 A mark holds for the samples after the one it was made at, so that the same samples and the same
 marks at the same places give the same events, whenever they are computed.
@@ -24,7 +26,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detect.events import Event, EventFold, facts_of
+from tocsin.detect.events import Event, EventFold, Mute, facts_of
 from tocsin.detect.result import EVENT_CODES, EventState
 from tocsin.detect.settings import Settings
 from tocsin.detect.why import JUMPS, explain, number
@@ -42,11 +44,13 @@ __all__ = [
     "muted_by",
 ]
 
-Kind = Literal["anomaly", "not_anomaly"]
-KINDS: Final[tuple[Kind, ...]] = ("anomaly", "not_anomaly")
+Kind = Literal["anomaly", "not_anomaly", "known_change"]
+KINDS: Final[tuple[Kind, ...]] = ("anomaly", "not_anomaly", "known_change")
 
 #: How much larger, or smaller, something alike may be.
 _MARGIN: Final = 1.25
+#: How far from a known level another is the same, as a share of the change to it.
+_SAME_LEVEL: Final = 0.25
 #: How far apart two times of day may be that are the same (minutes).
 _SAME_HOUR: Final = 60
 _DAY_MINUTES: Final = 24 * 60
@@ -91,6 +95,8 @@ class Signature:
     lasted: int = 0
     #: What each view found.
     views: Mapping[str, float] = field(default_factory=dict)
+    #: Its value at its peak; None: not known.
+    level: float | None = None
 
     @classmethod
     def of(cls, event: Event, timezone: str) -> Signature:
@@ -105,6 +111,7 @@ class Signature:
             weekday=(civil // _DAY_MINUTES + 3) % 7,
             lasted=event.end - event.start,
             views=event.views,
+            level=event.value if math.isfinite(event.value) else None,
         )
 
     def away(self, other: Signature) -> float:
@@ -134,6 +141,8 @@ class Mark:
     #: For an anomaly: how probable a score may be that is told.
     limit: float = 0.0
     timezone: str = "UTC"
+    #: For a known change: the level that it led to.
+    level: float | None = None
 
     def holds(self, seq: int) -> bool:
         """Whether it acts on this sample."""
@@ -142,11 +151,13 @@ class Mark:
     def like(self, other: Signature) -> bool:
         """Whether it is about such an event."""
         mine = self.signature
+        if self.kind == "known_change":
+            return self._same_level(other) and self._same_time(other)
         if mine.pattern and _family(mine.pattern) != _family(other.pattern):
             return False
         if mine.direction != other.direction or (mine.size is None) != (other.size is None):
             return False
-        if self.same_hour and _apart(mine.minute, other.minute) > _SAME_HOUR:
+        if not self._same_time(other):
             return False
         if mine.size is None or other.size is None:
             return True
@@ -154,11 +165,26 @@ class Mark:
             return other.size <= _MARGIN * mine.size
         return other.size >= mine.size / _MARGIN
 
+    def _same_time(self, other: Signature) -> bool:
+        return not self.same_hour or _apart(self.signature.minute, other.minute) <= _SAME_HOUR
+
+    def _same_level(self, other: Signature) -> bool:
+        if self.level is None or other.level is None:
+            return False
+        return abs(other.level - self.level) <= self.reach
+
+    @property
+    def reach(self) -> float:
+        """How far from a known level another is the same."""
+        return _SAME_LEVEL * (self.signature.size or 0.0)
+
     @property
     def reason(self) -> str:
         """Why an event that is alike is muted, or told: "like the one of 3 July 2026 …"."""
         civil = int(civil_ns(np.array([self.peak], dtype=np.int64), self.timezone)[0])
         year, month, day = str(np.datetime64(civil, "ns").astype("datetime64[D]")).split("-")
+        if self.kind == "known_change":
+            return f"the level of {int(day)} {_MONTHS[int(month) - 1]} {year}, a known change"
         called = "not an anomaly" if self.kind == "not_anomaly" else "an anomaly"
         return f"like the one of {int(day)} {_MONTHS[int(month) - 1]} {year} marked {called}"
 
@@ -166,6 +192,11 @@ class Mark:
     def rule(self) -> str:
         """What it does, in a sentence."""
         mine = self.signature
+        if self.kind == "known_change" and self.level is not None:
+            return (
+                f"not alarmed: levels within {number(self.reach)} of {number(self.level)}, "
+                "a known change"
+            )
         size = ""
         if mine.size is not None:
             most = self.kind == "not_anomaly"
@@ -239,13 +270,30 @@ class Course:
             same_hour=wish.same_hour,
             limit=limit_of(settings.false_alarms_per_week, self.timestamps[:known]),
             timezone=settings.timezone,
+            level=self._level(event, wish) if wish.kind == "known_change" else None,
         )
 
-    def told(self, marks: Sequence[Mark], timezone: str) -> list[Event]:
-        """The events with these marks; ``scored["event"]`` changes where they begin one."""
+    def _level(self, event: Event, wish: Wish) -> float:
+        """The level that an event led to: the middle of its values from its peak on."""
+        after = (self.timestamps >= event.peak) & (self.timestamps <= max(event.end, wish.end))
+        after &= (self.scored["event"] == _START) | (self.scored["event"] == _ONGOING)
+        rate = self.scored["rate"][after]
+        seen = np.where(np.isnan(rate), self.values[after], rate)
+        return float(np.median(seen)) if len(seen) else event.value
+
+    def told(
+        self, marks: Sequence[Mark], timezone: str, mute: Mute = lambda _event, _seq: ""
+    ) -> list[Event]:
+        """The events with these marks; ``scored["event"]`` changes where they begin one.
+
+        ``mute``: why others are muted that no mark mutes.
+        """
         begun = Lowered().tell(marks, self.seq, self.timestamps, self.values, self.scored)
         because = {int(self.seq[i]): why for i, why in begun.items()}
-        fold = EventFold(timezone=timezone, mute=partial(muted_by, marks))
+        by_mark = partial(muted_by, marks)
+        fold = EventFold(
+            timezone=timezone, mute=lambda event, seq: by_mark(event, seq) or mute(event, seq)
+        )
         found = fold.feed(self.timestamps, self.values, self.scored, self.seq, because)
         return list({id(event): event for event in found}.values())
 
@@ -268,6 +316,9 @@ def muted_by(marks: Sequence[Mark], event: Event, seq: int) -> str:
         return ""
     found = Signature.of(event, holding[0].timezone)
     like = [mark for mark in holding if mark.like(found)]
+    known = next((mark for mark in like if mark.kind == "known_change"), None)
+    if known is not None:
+        return known.reason
     nearest = min(like, key=lambda mark: mark.signature.away(found), default=None)
     return nearest.reason if nearest and nearest.kind == "not_anomaly" else ""
 

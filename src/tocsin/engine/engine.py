@@ -38,6 +38,7 @@ from tocsin.engine.heard import Heard
 from tocsin.engine.keeping import Keeping
 from tocsin.engine.lanes import Lanes
 from tocsin.engine.lifecycle import Action, Standing, Status
+from tocsin.engine.maintenance import Maintenance
 from tocsin.engine.marking import Marking
 from tocsin.engine.order import Known, Policy
 from tocsin.engine.queue import Control, Entry, Queue
@@ -48,9 +49,11 @@ from tocsin.engine.states import States
 from tocsin.engine.sweeping import Sweeper
 from tocsin.engine.telemetry import Telemetry
 from tocsin.engine.watching import Watching
+from tocsin.engine.windows import Windows
 from tocsin.errors import StoreError, TocsinError
 from tocsin.rules import settings_hash
 from tocsin.samples import SECOND_NS, Metric
+from tocsin.store.calendars import Calendars
 from tocsin.store.commits import Commit, Writer
 from tocsin.store.intake import Intake
 from tocsin.store.queries import Reader
@@ -94,8 +97,13 @@ class Engine:
         shutil.rmtree(folder, ignore_errors=True)
         self.memory = Memory(config.memory_mb * 2**20, folder)
         self.workshop = Workshop(config)
-        self.lanes = Lanes(self.registry, self.memory, self.workshop.lane, config.max_metrics)
         self.writer, self.resume = Writer(database), Resume(database)
+        # Before any state is made anew: it must learn what it learnt before, and no more.
+        stored = Calendars(database, self.writer).all()
+        self.windows = Windows(self.registry.metrics, stored)
+        self.lanes = Lanes(
+            self.registry, self.memory, self.workshop.lane, config.max_metrics, self.windows
+        )
         self.states = States(self.registry, self.lanes, self.resume)
         self.deadlines = Deadlines()
         self.queue = Queue(config.queue_samples)
@@ -112,6 +120,8 @@ class Engine:
         self.scoring = self._restore(config)
         self.marking = Marking(self)
         self.marking.restore()
+        self.maintenance = Maintenance(self)
+        self.scoring.events.windows = self.windows
         self.snapshots = Snapshots(
             self.registry, self.lanes, every_s=config.snapshot_s, restart_s=config.restart_s
         )

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detect.events import Event, EventFold, event_of
+from tocsin.detect.events import Event, EventFold, Mute, event_of
 from tocsin.detect.marks import Lowered, Mark, muted_by
+from tocsin.engine.windows import Windows
 from tocsin.store.resume import Begun
 
 __all__ = ["Changed", "Events"]
@@ -45,6 +46,8 @@ class Events:
         self._lowered: dict[int, Lowered] = {}
         #: Why events of this group were begun, by row and seq.
         self._because: dict[tuple[int, int], str] = {}
+        #: What calendars say; None: there are none.
+        self.windows: Windows | None = None
         #: The last id that was given before this group.
         self._before = last_id
 
@@ -68,6 +71,14 @@ class Events:
     def marks(self, row: int) -> tuple[Mark, ...]:
         """The marks of a row."""
         return self._marks.get(row, ())
+
+    def mute_of(self, row: int) -> Mute:
+        """Why an event of a row as it stands is muted: by a mark, or a calendar."""
+        by_mark = partial(muted_by, self.marks(row))
+        windows = self.windows
+        if windows is None or not windows.mutes():
+            return by_mark
+        return lambda event, seq: by_mark(event, seq) or windows.muted(row, event.end)
 
     def lower(
         self, rows: Ints, seq: Ints, timestamp: Ints, value: Floats, scored: NDArray[np.void]
@@ -134,8 +145,7 @@ class Events:
         event_id, fold = self._open.get(row) or (0, EventFold(timezone=self._timezone(row)))
         known = fold.current
         seen: dict[int, Changed] = {}
-        marks = self.marks(row)
-        fold.mute = partial(muted_by, marks)
+        fold.mute = self.mute_of(row)
         because = {at: why for (of, at), why in self._because.items() if of == row}
         for event in fold.feed(timestamp, value, scored, seq, because):
             if event is not known:

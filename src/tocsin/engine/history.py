@@ -7,14 +7,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tocsin.detect.fleet import Fleet
 from tocsin.detect.marks import Course
-from tocsin.detect.objects import fleet_of
 from tocsin.detect.result import NUMBERS, RESULT
 from tocsin.detect.settings import Settings
+from tocsin.engine.apart import Apart
 from tocsin.store.queries import Reader
 
 __all__ = ["DAY_NS", "History", "course_of", "scored_again"]
+
+Flags = NDArray[np.bool_]
 
 DAY_NS: Final = 86_400 * 1_000_000_000
 #: How long a model learns again before what it would have told counts.
@@ -49,10 +53,17 @@ class History:
         return course_of(newest[::-1])
 
 
-def scored_again(course: Course, settings: Settings) -> Course:
-    """The same samples with the results that these settings give; nothing is learnt elsewhere."""
+def scored_again(course: Course, settings: Settings, held: Flags | None = None) -> Course:
+    """The same samples with the results that these settings give; nothing is learnt elsewhere.
+
+    ``held``: those that are not to be learnt.
+    """
     rows = np.zeros(len(course.seq), dtype=np.int64)
-    scored = fleet_of(settings, 1).update(rows, course.timestamps, course.values)
+    fleet = Fleet(settings, 1)
+    if held is None:
+        scored = fleet.update(rows, course.timestamps, course.values)
+    else:
+        scored = Apart(fleet).update(rows, course.timestamps, course.values, held)
     return replace(course, scored=scored)
 
 

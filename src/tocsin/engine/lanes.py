@@ -12,12 +12,18 @@ from tocsin.detect.fleet import Fleet
 from tocsin.detect.memory import Memory
 from tocsin.detect.result import RESULT, Readiness
 from tocsin.detect.settings import Settings
+from tocsin.engine.apart import Apart, packed, unpacked
 from tocsin.engine.registry import Registry
+from tocsin.engine.windows import Windows
+from tocsin.errors import StateError
 
 __all__ = ["FleetLane", "Lane", "Lanes", "MakeForeign"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+#: Which samples of a metric (its id, their times) are not to be learnt; None: all are.
+Unlearnt = Callable[[int, Ints], Flags | None]
 
 #: Microseconds per sample before anything was measured.
 _FIRST_COST: Final = 5.0
@@ -75,10 +81,13 @@ class FleetLane:
 
     foreign = False
 
-    def __init__(self, settings: Settings, memory: Memory, most: int) -> None:
+    def __init__(self, settings: Settings, memory: Memory, most: int, unlearnt: Unlearnt) -> None:
         """``most``: how many metrics there may be."""
         self.settings = settings
         self.fleet = Fleet(settings, most=most, memory=memory)
+        #: States of metrics that do not learn now.
+        self.apart = Apart(self.fleet)
+        self._unlearnt = unlearnt
         self.slow = self.fleet.slow
         self.cost = _FIRST_COST
         self._needed = 0
@@ -101,6 +110,7 @@ class FleetLane:
             return slot
         if slot is None:
             slot = self._slots[metric] = self._free.pop()
+        self.apart.drop(slot)
         self.fleet.clear(slot)
         return slot
 
@@ -108,19 +118,26 @@ class FleetLane:
         """Take a row back."""
         slot = self._slots.pop(metric, None)
         if slot is not None:
+            self.apart.drop(slot)
             self._free.append(slot)
 
     def update(self, metric: int, timestamp: Ints, value: Floats) -> NDArray[np.void]:
         """Score and learn one metric's samples; rows of `RESULT`."""
-        return self.update_slots(np.full(len(value), self._slots[metric]), timestamp, value)
+        slots = np.full(len(value), self._slots[metric])
+        return self.update_slots(slots, timestamp, value, self._unlearnt(metric, timestamp))
 
-    def update_slots(self, slots: Ints, timestamp: Ints, value: Floats) -> NDArray[np.void]:
-        """Score and learn samples of any mix of rows; rows of `RESULT`."""
-        return self.fleet.update(slots, timestamp, value)
+    def update_slots(
+        self, slots: Ints, timestamp: Ints, value: Floats, held: Flags | None = None
+    ) -> NDArray[np.void]:
+        """Score samples of any mix of rows, and learn those that are not ``held``."""
+        if held is None and not len(self.apart):
+            return self.fleet.update(slots, timestamp, value)
+        none = np.zeros(len(slots), dtype=np.bool_)
+        return self.apart.update(slots, timestamp, value, none if held is None else held)
 
     def readiness(self, metric: int) -> Readiness:
-        """How far warm-up is."""
-        return self.fleet.readiness(self._slots[metric])
+        """How far warm-up is, without what is not learnt."""
+        return self.readiness_at(self._slots[metric])
 
     def in_event(self, metric: int) -> bool:
         """Whether an event of a metric is open."""
@@ -133,23 +150,44 @@ class FleetLane:
         return self._needed
 
     def readiness_at(self, slot: int) -> Readiness:
-        """How far the warm-up of a row is."""
-        return self.fleet.readiness(slot)
+        """How far the warm-up of a row is, without what is not learnt."""
+        kept = self.apart.kept(slot) if len(self.apart) else None
+        return self.fleet.readiness(slot if kept is None else kept)
 
     def to_bytes(self, metric: int) -> bytes:
-        """The state, versioned and checksummed."""
-        return self.fleet.to_bytes(self._slots[metric])
+        """The state, versioned and checksummed, with the one that it will have again."""
+        slot = self._slots[metric]
+        state, kept = self.fleet.to_bytes(slot), self.apart.kept(slot)
+        return state if kept is None else packed(self.fleet.to_bytes(kept), state)
 
     def load(self, metric: int, data: bytes) -> None:
         """Set the state. Errors: `StateError`."""
-        self.fleet.load(self._slots[metric], data)
+        slot, (kept, state) = self._slots[metric], unpacked(data)
+        self.apart.drop(slot)
+        if kept is not None:
+            self.fleet.load(slot, kept)
+            self.apart.begin(slot)
+        try:
+            self.fleet.load(slot, state)
+        except StateError:
+            self.apart.drop(slot)
+            raise
 
 
 class Lanes:
     """Which lane each row of the registry is in."""
 
-    def __init__(self, registry: Registry, memory: Memory, foreign: MakeForeign, most: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        memory: Memory,
+        foreign: MakeForeign,
+        most: int,
+        windows: Windows | None = None,
+    ) -> None:
+        """``windows``: which samples are not to be learnt."""
         self._registry = registry
+        self._windows = windows or Windows(registry.metrics)
         self._memory = memory
         self._foreign = foreign
         self._most = most
@@ -162,7 +200,9 @@ class Lanes:
         # Most are given the very same settings, and to compare all fields costs more.
         number = self._last[1] if settings is self._last[0] else self._by_settings.get(settings)
         if number is None:
-            made = self._foreign(settings) or FleetLane(settings, self._memory, self._most)
+            made = self._foreign(settings) or FleetLane(
+                settings, self._memory, self._most, self._unlearnt
+            )
             number = self._by_settings[settings] = len(self._lanes)
             self._lanes.append(made)
         self._last = settings, number
@@ -207,20 +247,28 @@ class Lanes:
         """Score samples of any mix of fast rows, each row's in order; rows of `RESULT`."""
         position = self._registry.position
         lanes, slots = position["lane"][rows], position["slot"][rows]
+        held = self._windows.unlearnt(rows, timestamp)
         numbers = np.unique(lanes).tolist()
         if len(numbers) == 1:
-            return self._fast(numbers[0]).update_slots(slots, timestamp, value)
+            return self._fast(numbers[0]).update_slots(slots, timestamp, value, held)
         scored = np.zeros(len(rows), dtype=RESULT)
         for number in numbers:
             mine = lanes == number
             lane = self._fast(number)
-            scored[mine] = lane.update_slots(slots[mine], timestamp[mine], value[mine])
+            some = None if held is None else held[mine]
+            scored[mine] = lane.update_slots(slots[mine], timestamp[mine], value[mine], some)
         return scored
 
     def readiness(self, row: int) -> Readiness:
         """How far the warm-up of a fast row is."""
         record = self._registry.position[row]
         return self._fast(int(record["lane"])).readiness_at(int(record["slot"]))
+
+    def _unlearnt(self, metric: int, timestamp: Ints) -> Flags | None:
+        row = self._registry.row_of_id(metric)
+        if row < 0:
+            return None
+        return self._windows.unlearnt(np.full(len(timestamp), row), timestamp)
 
     def _fast(self, number: int) -> FleetLane:
         lane = self._lanes[number]

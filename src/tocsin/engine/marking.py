@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 import structlog
 
 from tocsin.detect.events import Event, event_of
@@ -37,6 +38,7 @@ class _Kept(msgspec.Struct):
     same_hour: bool
     limit: float
     timezone: str
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def mark_of_row(row: Mapping[Any, Any]) -> Mark | None:
         same_hour=kept.same_hour,
         limit=kept.limit,
         timezone=kept.timezone,
+        level=kept.level,
     )
 
 
@@ -116,14 +119,15 @@ class Marking:
         start = newest - days * DAY_NS
         told = self._events(metric, start, None)
         alarms = [one for one in told if not one.muted]
-        if wish.kind == "not_anomaly":
+        if wish.kind != "anomaly":
             timezone = settings.timezone
             changed = [one for one in alarms if mark.like(Signature.of(one, timezone))]
             return Preview(mark, days, len(alarms), changed)
         course = self._course(metric, start, settings)
         before = self._engine.scoring.events.marks(row)
-        now = {one.start for one in _copied(course).told(before, settings.timezone)}
-        then = course.told([*before, mark], settings.timezone)
+        timezone, windows = settings.timezone, self._engine.windows
+        now = {one.start for one in _copied(course).told(before, timezone)}
+        then = course.told([*before, mark], timezone, lambda e, _: windows.muted(row, e.end))
         changed = [one for one in then if one.start >= start and one.start not in now]
         return Preview(mark, days, len(alarms), changed)
 
@@ -134,7 +138,9 @@ class Marking:
         """
         row = self._engine.actions.row(uid)
         record = self._engine.registry.position[row]
-        kept = _Kept(mark.signature, mark.peak, mark.same_hour, mark.limit, mark.timezone)
+        kept = _Kept(
+            mark.signature, mark.peak, mark.same_hour, mark.limit, mark.timezone, mark.level
+        )
         number = self._notes.add(
             metric=int(record["id"]),
             created=time.time_ns(),
@@ -185,7 +191,9 @@ class Marking:
         course = self._history.stored(metric, since)
         if settings.foreign or settings.model == "htm":
             return course
-        return scored_again(course, settings)
+        row = self._engine.registry.row_of_id(metric)
+        held = self._engine.windows.unlearnt(np.full(len(course.seq), row), course.timestamps)
+        return scored_again(course, settings, held)
 
 
 def _copied(course: Course) -> Course:

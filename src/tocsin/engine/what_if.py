@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from tocsin.detect.events import Event
 from tocsin.detect.settings import Settings
 from tocsin.engine.history import DAY_NS, History, scored_again
@@ -50,10 +52,10 @@ class Rehearsal:
 def what_if(engine: Engine, uid: str, tried: dict[str, Any], days: float) -> Rehearsal:
     """Score the last ``days`` of a metric again as it is watched, and as it would be.
 
-    Its marks act as they do. ``tried``: some of `TRIED`; any thread. Errors: `UnknownMetricError`,
-    `ActionRefusedError` when it is not monitored or the model is somebody else's,
-    `BadInputError` for settings that cannot be, `StoreError`. Cost: 8 µs a sample; with an HTM
-    model some 0.5 ms, and at most 20,000 samples.
+    Its marks and calendars act as they do. ``tried``: some of `TRIED`; any thread.
+    Errors: `UnknownMetricError`, `ActionRefusedError` when it is not monitored or the model is
+    somebody else's, `BadInputError` for settings that cannot be, `StoreError`.
+    Cost: 8 µs a sample; with an HTM model some 0.5 ms, and at most 20,000 samples.
     """
     row = engine.actions.row(uid)
     if engine.lanes.of(row) is None:
@@ -70,9 +72,13 @@ def what_if(engine: Engine, uid: str, tried: dict[str, Any], days: float) -> Reh
     since = int(record["timestamp"]) - int(days * DAY_NS)
     course = history.stored(int(record["id"]), since, slow=bool(record["slow"]))
     marks = engine.scoring.events.marks(row)
+    held = engine.windows.unlearnt(np.full(len(course.seq), row), course.timestamps)
+
+    def mute(event: Event, _seq: int) -> str:
+        return engine.windows.muted(row, event.end)
 
     def alarms(chosen: Settings) -> list[Event]:
-        events = scored_again(course, chosen).told(marks, chosen.timezone)
+        events = scored_again(course, chosen, held).told(marks, chosen.timezone, mute)
         return [one for one in events if not one.muted and one.end >= since]
 
     now, then = alarms(settings), alarms(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -110,6 +111,7 @@ class Writer:
         if what.positions:
             self._bulk.move(connection, what.positions)
         _execute(connection, _STATUS, _bound(what.statuses, "id", *_STATUS_COLUMNS))
+        self._note_statuses(connection, what)
         self._change(connection, what)
         self._commit_rows(connection, what)
         if what.position:
@@ -124,6 +126,18 @@ class Writer:
             connection.execute(update(schema.metric).where(c.id == row["id"]).values(columns))
         for metric in what.forget:
             connection.execute(delete(schema.snapshot).where(schema.snapshot.c.metric == metric))
+
+    def _note_statuses(self, connection: Connection, what: Commit) -> None:
+        """The history of how metrics stood: where they began, and what became of them."""
+        at = what.at or time.time_ns()
+        begun = [_status_change(row, at) for row in what.metrics]
+        moved = [row for row in what.changes if "status" in row]
+        changed = [_status_change(row, at) for row in (*what.statuses, *moved)]
+        _execute(connection, self._upserts.status, [*begun, *changed])
+        # Whoever gets well had been ill: it is enough to look at the others.
+        flapping = [{"_metric": row["metric"]} for row in changed if row["status"] != _WELL]
+        if flapping:
+            connection.execute(_OLD_STATUSES, flapping)
 
     def _commit_rows(self, connection: Connection, what: Commit) -> None:
         put = self._upserts
@@ -213,6 +227,7 @@ class _Upserts:
 
     def __init__(self, bulk: Bulk) -> None:
         self.event = _replacing(bulk, schema.event, keep=("id", "metric", "start"))
+        self.status = _replacing(bulk, schema.status_change, keep=("metric", "at"))
         self.delivery = _replacing(bulk, schema.delivery, keep=("source",))
         self.snapshot = _replacing(bulk, schema.snapshot, keep=("metric", "seq"))
         # What was held or late once is not changed by hearing of it again.
@@ -230,6 +245,12 @@ def _replacing(bulk: Bulk, table: Table, keep: Sequence[str], add: str = "") -> 
     keys = [column.name for column in table.primary_key]
     done: Executable = insert.on_conflict_do_update(index_elements=keys, set_=changed)
     return done
+
+
+def _status_change(row: Row, at: int) -> Row:
+    metric = row["id"]
+    told = {name: row[name] for name in ("status", "reason", "detail")}
+    return {"metric": metric, "at": at, **told}
 
 
 def _execute(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
@@ -273,6 +294,9 @@ def _outbox_row(what: Commit) -> Row:
 
 _STATUS_COLUMNS: Final = ("status", "reason", "detail", "deadline", "failures")
 _LAST: Final = 2**62
+#: The status of most metrics, and how many changes of a metric's are kept.
+_WELL: Final = "active"
+_STATUSES_KEPT: Final = 100
 _C = schema.sample.c
 _MINE = _C.metric == bindparam("_metric")
 _DONE = select(schema.outbox.c.id).where(schema.outbox.c.id == bindparam("_id"))
@@ -300,6 +324,7 @@ _ABANDON = (
 )
 _FIRST_SEQ = select(func.min(_C.seq)).where(_MINE)
 _CUT = delete(schema.sample).where(_MINE, _C.seq <= bindparam("_last"))
+_CHANGE = schema.status_change.alias()
 _STATE = schema.snapshot.alias()
 _OLD_STATES = delete(schema.snapshot).where(
     schema.snapshot.c.metric == bindparam("_metric"),
@@ -310,9 +335,20 @@ _OLD_STATES = delete(schema.snapshot).where(
         .limit(bindparam("_keep"))
     ),
 )
+_OLD_STATUSES = delete(schema.status_change).where(
+    schema.status_change.c.metric == bindparam("_metric"),
+    schema.status_change.c.at
+    <= select(_CHANGE.c.at)
+    .where(_CHANGE.c.metric == bindparam("_metric"))
+    .order_by(_CHANGE.c.at.desc())
+    .limit(1)
+    .offset(_STATUSES_KEPT)
+    .scalar_subquery(),
+)
 #: What hangs on a metric beside its samples.
 _DEPENDENT: Final = (
     schema.snapshot,
+    schema.status_change,
     schema.annotation,
     schema.event,
     schema.held,

@@ -96,6 +96,12 @@ class IncidentReader:
         query = select(_C.group, func.count().label("n")).where(open_ones).group_by(_C.group)
         return {row["group"]: row["n"] for row in self._all(query)}
 
+    def of_event(self, event: int) -> int | None:
+        """The incident that an event belongs to, or None."""
+        c = schema.incident_event.c
+        found = self._all(select(c.incident).where(c.event == event))
+        return found[0]["incident"] if found else None
+
     def members(self, number: int, limit: int = 1_000) -> Sequence[Row]:
         """Its events with their metrics' identities, first ones first."""
         return self._all(_MEMBERS.where(_I.incident == number).limit(limit))

@@ -141,6 +141,12 @@ class Reader:
         found = self._all(select(schema.event).where(c.id == event, c.metric == metric))
         return found[0] if found else None
 
+    def statuses(self, metric: int, limit: int) -> Sequence[Row]:
+        """How a metric stood since when, newest first."""
+        c = schema.status_change.c
+        mine = select(schema.status_change).where(c.metric == metric)
+        return self._all(mine.order_by(c.at.desc()).limit(limit))
+
     def _all(self, query: Select[Any]) -> Sequence[Row]:
         with told_as_store_error(), self._engine.connect() as connection:
             return connection.execute(query).mappings().all()

@@ -43,6 +43,7 @@ __all__ = [
     "rule_set",
     "sample",
     "snapshot",
+    "status_change",
     "subscriber",
     "token",
 ]
@@ -112,6 +113,18 @@ sample = Table(
     Column("event", SmallInteger),
     # Of a counter: its rate per second, which was watched.
     Column("rate", Double),
+    sqlite_with_rowid=False,
+)
+
+# How a metric stood since when; the newest rows of each are kept.
+status_change = Table(
+    "status_change",
+    metadata,
+    Column("metric", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
     sqlite_with_rowid=False,
 )
 
@@ -283,7 +296,8 @@ incident_note = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("incident", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
-    # "opened", "worsened", "resolved", "reopened", "acknowledged", "snoozed", "assigned", "note".
+    # "opened", "worsened", "resolved", "reopened", "acknowledged", "snoozed", "assigned", "note",
+    # "known_change".
     Column("kind", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -307,6 +321,10 @@ calendar = Table(
     Column("text", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
+    # "Do not learn" holds for samples after the one time and up to the other (NULL: it was not
+    # taken back).
+    Column("since", BigInteger),
+    Column("until", BigInteger),
 )
 
 # Rules about alarms that were set through the interface; the newest counts.
