@@ -103,6 +103,7 @@ _TABLES_SINCE_2 = (
     "token",
     "audit",
     "pause",
+    "status_change",
 )
 
 

@@ -249,7 +249,7 @@ def _replacing(bulk: Bulk, table: Table, keep: Sequence[str], add: str = "") -> 
 
 def _status_change(row: Row, at: int) -> Row:
     metric = row["id"]
-    told = {name: row[name] for name in ("status", "reason", "detail")}
+    told = {name: row.get(name) for name in ("status", "reason", "detail")}
     return {"metric": metric, "at": at, **told}
 
 
