@@ -18,6 +18,7 @@ from tocsin.store.database import claim, open_database
 from tocsin.store.migrations.run import migrate
 from tocsin.store.resume import Resume
 from tocsin.store.revisions import HEAD, REVISIONS, revision, stamp
+from tocsin.store.views import drop_views
 
 
 def shape(url: str) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def shape(url: str) -> dict[str, Any]:
     with engine.connect() as connection:
         bare = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%' ORDER BY name"
         found["without rowid"] = connection.execute(text(bare)).scalars().all()
+        views = "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY name"
+        found["views"] = [tuple(row) for row in connection.execute(text(views))]
     engine.dispose()
     return found
 
@@ -126,6 +129,7 @@ def test_counters_are_told_apart_since_revision_3_on_postgresql(postgres_url: st
     with claim(postgres_url) as engine:
         Writer(engine).commit(Commit(metrics=[a_metric(1)], samples=samples(1, [MINUTE])))
         with engine.begin() as connection:  # as revision 2 was
+            drop_views(connection)
             for table, columns in _SINCE_2.items():
                 for name in columns:
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))

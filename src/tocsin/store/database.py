@@ -25,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tocsin.errors import ConfigurationError, StartError, StoreError
 from tocsin.store import schema, sqlite
 from tocsin.store.revisions import HEAD, REVISIONS, revision, stamp
+from tocsin.store.views import make_views
 
 __all__ = [
     "claim",
@@ -159,6 +160,7 @@ def _create(connection: Connection) -> None:
         postgresql.create_tables(connection)
     else:
         schema.metadata.create_all(connection)
+    make_views(connection)
     stamp(connection)
 
 

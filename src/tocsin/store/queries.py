@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, or_, select, tuple_
+from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select, tuple_
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
@@ -22,6 +22,10 @@ _DELETED = -(2**63)
 _DENSE = 1_000
 #: How many of a metric's newest samples are looked at first.
 _RECENT = 256
+
+
+#: Metrics asked for in one query.
+_TOGETHER = 500
 
 
 class Reader:
@@ -48,6 +52,20 @@ class Reader:
         c = schema.metric.c
         found = self._all(select(schema.metric).where(c.uid == uid, c.deleted.is_(None)))
         return found[0] if found else None
+
+    def last_results(self, metrics: Sequence[int]) -> Sequence[Row]:
+        """Of each of these metrics (ids) its last sample that was scored, with its results.
+
+        Cost: O(log samples) each.
+        """
+        m, c = schema.metric.c, schema.sample.c
+        found: list[Row] = []
+        for start in range(0, len(metrics), _TOGETHER):
+            some = metrics[start : start + _TOGETHER]
+            last = and_(c.metric == m.id, c.seq == m.scored_seq)
+            query = select(schema.sample).join(schema.metric, last).where(m.id.in_(some))
+            found += self._all(query)
+        return found
 
     def metric_ids(self, text: str) -> list[int]:
         """Ids of the metrics that have this uid, name, or ``name{key="value"}``."""

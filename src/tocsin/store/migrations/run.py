@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tocsin.store import sqlite
 from tocsin.store.revisions import HEAD, REVISIONS, revision, stamp
+from tocsin.store.views import drop_views, make_views
 
 __all__ = ["migrate"]
 
@@ -28,7 +29,10 @@ def migrate(engine: Engine, to: str = HEAD) -> None:
             # The first release knew nothing of Alembic.
             stamp(connection, revision(connection) or REVISIONS[0])
             config.attributes["connection"] = connection
+            drop_views(connection)
             command.upgrade(config, to)
+            if to == HEAD:
+                make_views(connection)
     finally:
         if own is not engine:
             own.dispose()
