@@ -32,6 +32,7 @@ __all__ = [
     "Config",
     "Follow",
     "JsonLines",
+    "RemoteWrite",
     "Scrape",
     "load",
 ]
@@ -81,10 +82,13 @@ class Address(NamedTuple):
             return False
 
 
-class JsonLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all ``[[publish]]`` tables have."""
+
+
+class JsonLines(_Destination, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):
     """A destination ``[[publish]] kind = "jsonl"``: results as lines of JSON in a file."""
 
-    kind: Literal["jsonl"]
     #: Made when missing; its folder must be there.
     path: Annotated[str, msgspec.Meta(min_length=1)]
     #: The subscriber whose position is kept; another one begins anew. Default: from the path.
@@ -96,6 +100,33 @@ class JsonLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def subscriber(self) -> str:
         """Under which name its position is kept."""
         return self.name or f"jsonl:{self.path}"
+
+
+class RemoteWrite(_Destination, frozen=True, kw_only=True, tag_field="kind", tag="remote_write"):
+    """A destination ``[[publish]] kind = "remote_write"``: results as series of Prometheus."""
+
+    #: Where a receiver of remote write 1.0 takes them: http://prometheus:9090/api/v1/write
+    url: Annotated[str, msgspec.Meta(pattern="^https?://[^ /]")]
+    #: The subscriber whose position is kept; another one begins anew. Default: from the address.
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    #: Which metrics, as patterns (see `tocsin.rules`), and how many at most.
+    match: Annotated[list[str], msgspec.Meta(min_length=1, max_length=100)]
+    most: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    #: Shown as ``Authorization: Bearer …``: itself, or the name of an environment variable.
+    token: str | None = None
+    token_env: str | None = None
+    #: How long the receiver may take to answer (seconds).
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=300)] = 30.0
+
+    def __repr__(self) -> str:
+        """Never its secrets."""
+        return f"{type(self).__name__}({self.subscriber!r})"
+
+    @property
+    def subscriber(self) -> str:
+        """Under which name its position is kept."""
+        parts = urlsplit(self.url)
+        return self.name or f"remote_write:{parts.hostname}{parts.path}"
 
 
 class Follow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -226,7 +257,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     #: Files whose new lines are samples.
     follow: list[Follow] = []
     #: Where results are pushed to.
-    publish: list[JsonLines] = []
+    publish: list[JsonLines | RemoteWrite] = []
     #: Prometheus targets that are scraped.
     scrape: list[Scrape] = []
     #: Where notifications go: see `tocsin.channels`.
@@ -455,7 +486,8 @@ def _check_publish(config: Config) -> None:
     for key in ("subscriber", "path"):
         seen: dict[str, int] = {}
         for number, destination in enumerate(config.publish):
-            first = seen.setdefault(getattr(destination, key), number)
+            told = getattr(destination, key, None)
+            first = number if told is None else seen.setdefault(told, number)
             if first != number:
                 raise ConfigurationError(
                     f"publish[{number}]: has the same {'path' if key == 'path' else 'name'} as "

@@ -62,10 +62,14 @@ def wait_until(true: Any, seconds: float, what: str) -> None:
 class Prometheus:
     """A server that scrapes itself every second and, given a ``url``, writes there."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str | None = None, *, scrape: str = "", receives: bool = False
+    ) -> None:
+        """``scrape``: more of ``scrape_configs``; ``receives``: what others write to it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        config = _CONFIG.format(port=self.port) + (_REMOTE.format(url=url) if url else "")
+        config = _CONFIG.format(port=self.port) + scrape
+        config += _REMOTE.format(url=url) if url else ""
         (folder / "prometheus.yml").write_text(config)
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen(
@@ -74,6 +78,7 @@ class Prometheus:
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self.port}",
+                *(["--web.enable-remote-write-receiver"] if receives else []),
             ],
             cwd=folder,
             stdout=self._log,
@@ -116,8 +121,10 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, url: str | None = None) -> Iterator[Prometheus]:
-    server = Prometheus(folder, url)
+def prometheus(
+    folder: Path, url: str | None = None, *, scrape: str = "", receives: bool = False
+) -> Iterator[Prometheus]:
+    server = Prometheus(folder, url, scrape=scrape, receives=receives)
     try:
         yield server
     finally:

@@ -61,7 +61,7 @@ def seqs(path: Path) -> list[int]:
 
 def test_a_file_goes_on_over_restarts(world: World, tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
-    config = {"publish": [JsonLines(kind="jsonl", path=str(out))]}
+    config = {"publish": [JsonLines(path=str(out))]}
     with started(world, **config) as start:
         start.commit(3)
     with started(world):
@@ -71,7 +71,7 @@ def test_a_file_goes_on_over_restarts(world: World, tmp_path: Path) -> None:
     with started(world, **config) as start:
         start.commit(1)
     assert seqs(out) == [1, 2, 3, 4, 5, 6]
-    with started(world, publish=[JsonLines(kind="jsonl", path=str(out), name="other")]) as start:
+    with started(world, publish=[JsonLines(path=str(out), name="other")]) as start:
         start.commit(1)  # another name begins now
     assert seqs(out) == [1, 2, 3, 4, 5, 6, 7]
 
@@ -155,4 +155,4 @@ def test_a_destination_that_cannot_be_opened_is_told_at_the_start(
     make(tmp_path / "b")
     paths = [tmp_path / "a.jsonl", tmp_path / "b"]
     with pytest.raises(OutputError, match="/b "):
-        Start(world, publish=[JsonLines(kind="jsonl", path=str(path)) for path in paths])
+        Start(world, publish=[JsonLines(path=str(path)) for path in paths])

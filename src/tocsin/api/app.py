@@ -35,6 +35,7 @@ from tocsin.api import (
     query,
     receive,
     scan,
+    scores,
     search,
     series,
     statuses,
@@ -47,6 +48,7 @@ from tocsin.api.described import Described
 from tocsin.api.guard import guard, settle
 from tocsin.api.headers import add_headers
 from tocsin.api.lookups import Lookups
+from tocsin.api.matching import Matching
 from tocsin.api.parts import Parts
 from tocsin.api.protocols import influx, otlp, remote_write
 from tocsin.api.stream import Hub
@@ -167,6 +169,7 @@ def make_app(
         "access": Access(config, engine.database),
         "engine": engine,
         "reader": reader,
+        "matching": Matching(engine.registry),
         "publishing": publishing,
         "duty": duty,
         "hub": hub,
@@ -188,6 +191,7 @@ def make_app(
             otlp.router(),
             live.healthz,
             live.own_metrics,
+            scores.scores,
             page.index,
             page.icon,
             page.asset,

@@ -12,6 +12,7 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.groups import Groups
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
+from tocsin.api.matching import Matching
 from tocsin.api.stream import Hub
 from tocsin.api.turns import Turns
 from tocsin.config import Address, Config
@@ -36,6 +37,8 @@ class Parts(State):
     access: Access
     engine: Engine
     reader: Reader
+    #: Metrics by pattern.
+    matching: Matching
     hub: Hub
     publishing: Publishing
     duty: Duty

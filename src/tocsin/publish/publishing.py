@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,16 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from prometheus_client import Counter
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tocsin.config import Config, JsonLines
-from tocsin.errors import StoreError
+from tocsin.config import Config, JsonLines, RemoteWrite
+from tocsin.errors import ConfigurationError, StoreError
 from tocsin.publish.delivery import Item
 from tocsin.publish.destination import Calling, Destination, Pump
 from tocsin.publish.feed import Feed, Subscription
 from tocsin.publish.jsonl import JsonLinesFile
 from tocsin.publish.outbox import Outbox, Waiting
+from tocsin.publish.remote_write import RemoteWriter
+from tocsin.publish.series import Chosen
 from tocsin.publish.subscribers import Subscribers
 from tocsin.samples import SECOND_NS
 
@@ -116,13 +119,26 @@ class Publishing:
                 break
         self._shown.look(self.outbox, self.subscribers, self._clock())
 
-    def _open(self, destinations: Iterable[JsonLines]) -> None:
+    def _open(self, destinations: Iterable[JsonLines | RemoteWrite]) -> None:
         with ExitStack() as opened:
             for one in destinations:
-                destination = _destination(one)
+                destination = self._destination(one)
                 opened.callback(destination.close)
                 self._pumps.append(Pump(one.subscriber, destination, self.feed, self.subscribers))
             opened.pop_all()
+
+    def _destination(self, config: JsonLines | RemoteWrite) -> Destination:
+        """The seam for more kinds: one file a destination."""
+        if isinstance(config, JsonLines):
+            return JsonLinesFile(Path(config.path), samples=not config.events_only)
+        writer = RemoteWriter(
+            config.url,
+            Chosen(config.match, config.most),
+            token=_token(config),
+            timeout_s=config.timeout_s,
+        )
+        self._shown.writers[config.subscriber] = writer
+        return writer
 
     def _run(self) -> None:
         while True:
@@ -134,9 +150,16 @@ class Publishing:
                 return
 
 
-def _destination(config: JsonLines) -> Destination:
-    """The seam for more kinds: one file a destination."""
-    return JsonLinesFile(Path(config.path), samples=not config.events_only)
+def _token(config: RemoteWrite) -> str | None:
+    """What is shown to a receiver. Errors: `ConfigurationError`."""
+    if config.token_env is None:
+        return config.token
+    if config.token is not None or not os.environ.get(config.token_env, "").strip():
+        raise ConfigurationError(
+            f"publish {config.subscriber!r}: token_env: there is no environment variable "
+            f"{config.token_env!r}, or a token beside it"
+        )
+    return os.environ[config.token_env].strip()
 
 
 class _Shown(Collector):
@@ -145,6 +168,7 @@ class _Shown(Collector):
     def __init__(self, pumps: list[Pump]) -> None:
         self._pumps = pumps
         self._waiting: dict[str, tuple[Waiting, int]] = {}
+        self.writers: dict[str, RemoteWriter] = {}
         self.unconfirmed = Counter(
             "tocsin_outbox_dropped_unconfirmed",
             "Commits dropped from the outbox before every subscriber had confirmed them",
@@ -175,5 +199,12 @@ class _Shown(Collector):
             seconds.add_metric([name], max(0, now - since) / SECOND_NS)
         for pump in self._pumps:
             failing.add_metric([pump.name], pump.trouble is not None)
-        yield from (commits, seconds, failing)
+        refused = CounterMetricFamily(
+            "tocsin_destination_refused",
+            "Samples that a receiver refused for good",
+            labels=["subscriber"],
+        )
+        for name, writer in self.writers.items():
+            refused.add_metric([name], writer.refused)
+        yield from (commits, seconds, failing, refused)
         yield from self.unconfirmed.collect()
