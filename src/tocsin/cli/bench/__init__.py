@@ -25,6 +25,7 @@ _BENCHMARKS: Final = {
     "serve": "Measure the service under the load of very many metrics.",
     "decoders": "Measure every protocol's decoder beside a reference decoder.",
     "outage": "Replay outages of many metrics: samples, events, incidents, messages.",
+    "page": "Look at the page of a service with a million metrics in a real browser.",
     "swapping": "Measure many HTM models within a memory budget.",
 }
 

@@ -1,0 +1,1 @@
+"""The page of a service with very much in it, in a real browser."""
