@@ -70,8 +70,9 @@ class Delivering:
         self._channels = channels
         self._clock = clock
         self._stop = threading.Event()
-        self.lines = [
-            Line(
+
+        def line(channel: Channel) -> Line:
+            return Line(
                 channel,
                 open_receiver(channel, environment),
                 self.notifications,
@@ -80,17 +81,41 @@ class Delivering:
                 clock=clock,
                 first_pause_s=first_pause_s,
             )
-            for channel in channels
-        ]
+
+        self._line = line
+        self.lines = [line(channel) for channel in channels]
         self._thread = threading.Thread(target=self._run, name="tocsin-remind", daemon=True)
 
     def start(self) -> None:
         """Begin to deliver."""
-        names = [channel.name for channel in self._channels]
-        self.notifications.give_up_others(names, "there is no channel of this name any more")
+        self._give_up_others()
         for line in self.lines:
             line.start()
         self._thread.start()
+
+    def _give_up_others(self) -> None:
+        names = [channel.name for channel in self._channels]
+        self.notifications.give_up_others(names, "there is no channel of this name any more")
+
+    def follow(self, channels: Sequence[Channel]) -> None:
+        """Deliver to these channels from now on; those that are as they were just go on.
+
+        Waits some seconds for the others to end what they are sending.
+        Errors: `ConfigurationError`, `MissingExtraError`; nothing has changed then.
+        """
+        same = {line.channel.name: line for line in self.lines if line.channel in channels}
+        lines = [same.get(channel.name) or self._line(channel) for channel in channels]
+        ended = [line for line in self.lines if line not in lines]
+        new = [line for line in lines if line not in self.lines]
+        self.lines, self._channels = lines, channels
+        for line in ended:
+            line.end()
+        until = time.monotonic() + _GRACE_S
+        for line in ended:
+            line.join(max(0.0, until - time.monotonic()))
+        self._give_up_others()
+        for line in new:
+            line.start()
 
     def wake(self) -> None:
         """There may be something to deliver. Any thread; returns at once."""

@@ -128,10 +128,13 @@ class Duty:
         self._subscription.close()
         self._thread.join()
 
-    def rule(self, rules: AlertRules) -> None:
-        """The configuration's rules are others from now on; those that were set go before them."""
+    def rule(self, rules: AlertRules, channels: Sequence[str]) -> None:
+        """The configuration's rules, and its channels (their names), are others from now on.
+
+        Rules that were set through the interface go before them.
+        """
         with self._lock:
-            self._of_file = rules
+            self._of_file, self._channels = rules, channels
             if self._set is None or self._set.rules is None:
                 self._judge.rules = rules
 

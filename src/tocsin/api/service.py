@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 import uvicorn
+from litestar import Litestar
 from sqlalchemy import Engine as Database
 
 from tocsin.alert.delivering import Delivering
@@ -24,6 +25,7 @@ from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
 from tocsin.api.lookups import Lookups
+from tocsin.api.reloading import reload
 from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
@@ -48,8 +50,10 @@ _FORCED: Final = 130
 _LOOK_S: Final = 0.5
 
 
-def serve(config: Config, announce: Announce) -> None:
+def serve(config: Config, announce: Announce, read: Callable[[], Config] | None = None) -> None:
     """Run until SIGINT or SIGTERM; ``announce`` gets a line when ready and one at the end.
+
+    ``read``: reads the configuration again, on SIGHUP; see `tocsin.api.reloading`.
 
     Errors: `StartError`, `ConfigurationError`, `StoreError`; nothing was changed then.
     """
@@ -71,6 +75,7 @@ def serve(config: Config, announce: Announce) -> None:
         running = _Service(
             config, engine, Reader(database), publishing, duty, delivering, listening, announce
         )
+        running.read = read
         asyncio.run(running.run())
 
 
@@ -157,10 +162,14 @@ class _Service:
         self._scraper = Scraper(engine, config)
         self._lookups = Lookups(engine, config.incidents.places)
         self._saved = 0
+        #: Reads the configuration again; None: nobody can.
+        self.read: Callable[[], Config] | None = None
+        self._app: Litestar | None = None
 
     async def run(self) -> None:
         """From start to clean stop."""
         stop = _stop_on_signals()
+        reloading = asyncio.create_task(self._reload_on_signal())
         hub = Hub(self._publishing.feed, asyncio.get_running_loop())
         self._engine.listeners.append(self._publishing.feed.publish)
         self._duty.listeners.append(lambda rows: hub.tell("incident", incident_messages(rows)))
@@ -187,8 +196,26 @@ class _Service:
             self._announce(self._ready_line())
             await _first_of(stop, serving, watching, asyncio.create_task(self._until_over()))
         finally:
+            reloading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reloading
             await self._stop(hub, server, serving, watching)
         self._announce(self._last_line())
+
+    async def _reload_on_signal(self) -> None:
+        """Go by another configuration at every SIGHUP, as far as that can be."""
+        read, wanted = self.read, asyncio.Event()
+        if read is None or not hasattr(signal, "SIGHUP"):
+            return
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wanted.set)
+        config = self._config
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            parts = config, self._duty, self._delivering
+            config = await asyncio.to_thread(reload, read, *parts)
+            if self._app is not None:
+                self._app.state.config = config
 
     async def _until_over(self) -> None:
         """Ends, with an error, when nothing will ever be stored again."""
@@ -234,6 +261,7 @@ class _Service:
             self._delivering,
             self._lookups,
         )
+        self._app = app
         app.state.listening = {
             key: _reached(address, self._listening.sockets[key])
             for key, address in self._config.socket_addresses.items()

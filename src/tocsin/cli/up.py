@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from tocsin.config import Config
 
 __all__ = ["up"]
 
@@ -30,7 +33,8 @@ def up(
     """Run the service: take samples in, score and store them, show them on a page.
 
     Everything can also be set in the configuration file and by TOCSIN_* variables; flags win.
-    Ctrl-C stops it cleanly; started again, it goes on where it was.
+    Ctrl-C stops it cleanly; started again, it goes on where it was. SIGHUP has it read [[alert]]
+    and [[channel]] of the configuration file again.
 
     Parameters
     ----------
@@ -71,10 +75,14 @@ def up(
         "watch_interval": watch_interval,
         "insecure": insecure,
     }
-    settings = load(config, os.environ, flags)
+
+    def read() -> Config:
+        return load(config, os.environ, flags)
+
+    settings = read()
 
     from tocsin.api.logs import set_up_logs
     from tocsin.api.service import serve
 
     set_up_logs(settings.log_level)
-    serve(settings, lambda line: print(line, flush=True))
+    serve(settings, lambda line: print(line, flush=True), read)
