@@ -62,7 +62,7 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
   const events = useMemo(() => joined(fine.events, told), [fine.events, told]);
   const annotations = notes.data?.annotations ?? [];
   const flags = useMemo(
-    () => [...(whatIf ? flagsOfWhatIf(whatIf) : flagsOfEvents(events, hot)), ...flagsOfNotes(annotations)],
+    () => [...flagsOfEvents(events, hot, whatIf), ...(whatIf ? flagsOfWhatIf(whatIf) : []), ...flagsOfNotes(annotations)],
     [events, whatIf, hot, notes.data],
   );
   function changed(): void {
@@ -147,8 +147,10 @@ function joined(some: readonly Event[], later: readonly Event[]): Event[] {
   return [...all.values()].sort((a, b) => ms(b.start) - ms(a.start));
 }
 
-function flagsOfEvents(events: readonly Event[], hot: number | null): Flag[] {
-  return events.map((event) => ({
+/** Those that a trial is about are told by it. */
+function flagsOfEvents(events: readonly Event[], hot: number | null, trial: WhatIf | undefined): Flag[] {
+  const outside = trial ? events.filter(({ end }) => ms(end) < ms(trial.from)) : events;
+  return outside.map((event) => ({
     kind: event.muted ? "muted" : "event",
     ...stretchOf(event),
     hot: event.id === hot,

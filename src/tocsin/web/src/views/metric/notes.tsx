@@ -1,6 +1,6 @@
 // What people wrote about stretches of the metric's time.
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, ask, post } from "../../api";
 import { ms } from "../../format";
 import { useKeys } from "../../keys";
@@ -102,6 +102,8 @@ export function NoteForm({ uid, range, done, onCancel }: FormGiven): ComponentCh
   const [to, setTo] = useState(local(range.to));
   const [text, setText] = useState("");
   const [failed, setFailed] = useState<ApiError>();
+  const words = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => words.current?.focus(), []);
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     const note = { kind: "note", start: seconds(from), end: seconds(to), text: text.trim() };
@@ -125,7 +127,7 @@ export function NoteForm({ uid, range, done, onCancel }: FormGiven): ComponentCh
       </label>
       <label class="note-words">
         Note
-        <textarea rows={3} required autofocus value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea ref={words} rows={3} required value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
       {wrong && <p class="bad small">It ends before it begins.</p>}
       {failed && <Trouble error={failed} />}

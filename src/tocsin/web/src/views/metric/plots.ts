@@ -21,6 +21,8 @@ export interface Places {
 const RARE = 0.4;
 const VERY_RARE = 0.5;
 const AXIS = 50;
+/** On the right, for half of a date. */
+const EDGE = 14;
 const SCORES_HEIGHT = 78;
 
 export interface Plots {
@@ -52,7 +54,7 @@ export function makePlots(
     {
       ...common,
       height,
-      padding: [FLAG_ROOM, 6, 6, 0],
+      padding: [FLAG_ROOM, EDGE, 6, 0],
       scales: { x: { time: true }, y: { auto: false, range: (_plot, low, high) => [low, high] } },
       axes: [
         { ...axis, grid, size: 0, space: 70, values: () => [] },
@@ -76,7 +78,7 @@ export function makePlots(
     {
       ...common,
       height: SCORES_HEIGHT,
-      padding: [4, 6, 0, 0],
+      padding: [6, EDGE, 0, 0],
       scales: { x: { time: true }, y: { range: [0, 1] } },
       axes: [
         { ...axis, grid, size: 24, space: 74, values: (_plot, splits, _axis, _space, step) => splits.map((split) => tick(split, step)) },

@@ -46,7 +46,7 @@ export function Profile({ uid }: { uid: string }): ComponentChildren {
         )}
         <span class="space" />
         {filled && (
-          <button type="button" class="link small" aria-pressed={numbers} onClick={() => setNumbers(!numbers)}>
+          <button type="button" class="link small" onClick={() => setNumbers(!numbers)}>
             {numbers ? "As a picture" : "As numbers"}
           </button>
         )}

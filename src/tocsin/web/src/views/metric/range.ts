@@ -47,7 +47,7 @@ export function shown(query: URLSearchParams, extent: Extent, now: number): Show
 /** A stretch so long up to now; up to the last sample where none came for longer than that. */
 function spanned(length: number, { first, last }: Extent, now: number): Range {
   if (length === 0) {
-    const air = Math.max((last - first) * 0.01, 5);
+    const air = Math.max((last - first) * 0.004, 2);
     return { from: first - air, to: last + air };
   }
   const to = now - last < length ? Math.max(now, last) : last + length * 0.02;

@@ -160,14 +160,14 @@ function Fields({ wanted, set }: { wanted: Wanted; set(part: Partial<Wanted>): v
       </fieldset>
       <div class="floors">
         <label>
-          of at least
+          by at least
           <input type="number" min="0" step="any" value={wanted.least_change} onInput={(event) => setNumber(event.currentTarget, 1, (least_change) => set({ least_change }))} />
           <span>in its unit</span>
         </label>
         <label>
           and at least
           <input type="number" min="0" step="any" value={rounded(wanted.least_relative_change * 100)} onInput={(event) => setNumber(event.currentTarget, 100, (least_relative_change) => set({ least_relative_change }))} />
-          <span>% of what was expected</span>
+          <span>% of the expected</span>
         </label>
       </div>
     </>
