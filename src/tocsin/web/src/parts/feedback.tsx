@@ -10,7 +10,7 @@ import { Icon } from "./icon";
 import { Time } from "./time";
 import type { Event } from "../types";
 
-type Kind = "anomaly" | "not_anomaly" | "known_change";
+export type Kind = "anomaly" | "not_anomaly" | "known_change";
 
 const SAID: Record<Kind, string> = {
   not_anomaly: "not an anomaly",

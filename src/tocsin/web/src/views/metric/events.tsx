@@ -14,25 +14,27 @@ interface Given {
   events: readonly Event[];
   shown: Shown | undefined;
   loading: boolean;
+  /** It has no scores yet. */
+  warming: boolean;
   changed(): void;
   /** Somebody points at one. */
   onPoint(id: number | null): void;
 }
 
-export function Events({ uid, events, shown, loading, changed, onPoint }: Given): ComponentChildren {
+export function Events({ uid, events, shown, loading, warming, changed, onPoint }: Given): ComponentChildren {
   const marks = useMarks(uid);
   const inSight = shown ? events.filter((event) => ms(event.start) <= shown.to * 1_000 && ms(event.end) >= shown.from * 1_000) : [];
   return (
     <section aria-labelledby="events-head">
       <div class="section-head">
-        <h2 id="events-head">{counted(inSight.length, "event")} in sight</h2>
+        <h2 id="events-head">{inSight.length === 0 ? "No event" : counted(inSight.length, "event")} in sight</h2>
         {events.length > inSight.length && (
           <button type="button" class="link small" onClick={() => change({ last: "all", from: "", to: "" })}>
             See all of the time
           </button>
         )}
       </div>
-      {inSight.length === 0 && !loading && <None events={events} shown={shown} />}
+      {inSight.length === 0 && !loading && <None events={events} shown={shown} warming={warming} />}
       {inSight.length > 0 && (
         <ul class="card metric-events">
           {inSight.slice(0, MOST).map((event) => (
@@ -45,11 +47,11 @@ export function Events({ uid, events, shown, loading, changed, onPoint }: Given)
   );
 }
 
-function None({ events, shown }: { events: readonly Event[]; shown: Shown | undefined }): ComponentChildren {
+function None({ events, shown, warming }: Pick<Given, "events" | "shown" | "warming">): ComponentChildren {
   const nearest = shown && events.find((event) => ms(event.end) < shown.from * 1_000);
   return (
     <p class="none card muted">
-      Nothing unusual here.{" "}
+      {warming ? "Events are told when it has warmed up." : "Nothing unusual here."}{" "}
       {nearest && (
         <button type="button" class="link" onClick={() => change(addressOf(around(ms(nearest.start) / 1_000, ms(nearest.end) / 1_000)))}>
           The event before

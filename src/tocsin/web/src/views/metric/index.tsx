@@ -94,7 +94,7 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
       {selected && <Selection uid={uid} range={selected} zoom={move} changed={changed} onClose={() => setSelected(undefined)} />}
       <div class="columns metric-columns">
         <div>
-          <Events uid={uid} events={events} shown={shown} loading={series.loading} changed={changed} onPoint={setHot} />
+          <Events uid={uid} events={events} shown={shown} loading={series.loading} warming={metric.status === "warming_up"} changed={changed} onPoint={setHot} />
           <Profile uid={uid} />
         </div>
         <div>

@@ -1,7 +1,7 @@
 // What can be done with a stretch that was selected on the chart.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Try } from "../../parts/feedback";
+import { type Kind, Try } from "../../parts/feedback";
 import { Icon } from "../../parts/icon";
 import { rangeWords } from "./course";
 import { NoteForm } from "./notes";
@@ -18,7 +18,7 @@ interface Given {
 
 export function Selection({ uid, range, zoom, changed, onClose }: Given): ComponentChildren {
   const [noting, setNoting] = useState(false);
-  const [marking, setMarking] = useState(false);
+  const [marking, setMarking] = useState<Kind>();
   function done(): void {
     changed();
     onClose();
@@ -39,15 +39,18 @@ export function Selection({ uid, range, zoom, changed, onClose }: Given): Compon
         <button type="button" onClick={() => setNoting(true)}>
           Write a note
         </button>
-        <button type="button" onClick={() => setMarking(true)}>
-          This was an anomaly
+        <button type="button" onClick={() => setMarking("anomaly")}>
+          An anomaly
+        </button>
+        <button type="button" onClick={() => setMarking("known_change")}>
+          A known change
         </button>
         <button type="button" class="plain" aria-label="Forget the selection" onClick={onClose}>
           <Icon name="close" />
         </button>
       </div>
       {noting && <NoteForm uid={uid} range={range} done={done} onCancel={() => setNoting(false)} />}
-      {marking && <Try uid={uid} what={stretch} kind="anomaly" onClose={() => setMarking(false)} done={done} />}
+      {marking && <Try uid={uid} what={stretch} kind={marking} onClose={() => setMarking(undefined)} done={done} />}
     </div>
   );
 }

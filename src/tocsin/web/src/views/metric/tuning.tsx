@@ -147,9 +147,9 @@ function Fields({ wanted, set }: { wanted: Wanted; set(part: Partial<Wanted>): v
           <span>more alarms</span>
         </span>
       </label>
-      <fieldset class="choice">
+      <fieldset class="ways">
         <legend>Told are deviations</legend>
-        <div class="choices">
+        <div>
           {DIRECTIONS.map(([key, name]) => (
             <label key={key}>
               <input type="radio" name="direction" value={key} checked={wanted.direction === key} onChange={() => set({ direction: key })} />
