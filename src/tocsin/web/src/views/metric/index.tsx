@@ -149,7 +149,8 @@ function joined(some: readonly Event[], later: readonly Event[]): Event[] {
 
 /** Those that a trial is about are told by it. */
 function flagsOfEvents(events: readonly Event[], hot: number | null, trial: WhatIf | undefined): Flag[] {
-  const outside = trial ? events.filter(({ end }) => ms(end) < ms(trial.from)) : events;
+  const tried = trial?.from;
+  const outside = tried ? events.filter(({ end }) => ms(end) < ms(tried)) : events;
   return outside.map((event) => ({
     kind: event.muted ? "muted" : "event",
     ...stretchOf(event),

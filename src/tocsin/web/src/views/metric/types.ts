@@ -69,7 +69,7 @@ export interface WhatIfEvent {
   start: string;
   peak: string;
   end: string;
-  value: number;
+  value: number | null;
   expected: number | null;
   why: string;
   pattern: string;
@@ -79,8 +79,9 @@ export interface WhatIfEvent {
 
 export interface WhatIf {
   days: number;
-  from: string;
-  to: string;
+  /** null: there were no samples. */
+  from: string | null;
+  to: string | null;
   samples: number;
   now: { alarms: number };
   then: { alarms: number };
