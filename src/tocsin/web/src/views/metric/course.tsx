@@ -7,6 +7,7 @@ import { Icon } from "../../parts/icon";
 import { useColours } from "../../theme";
 import type { Flag } from "./flags";
 import { takePointer } from "./hand";
+import { Legend } from "./legend";
 import { Overview } from "./overview";
 import { makePlots, type Plots } from "./plots";
 import { type Extent, moved, type Shown, SPANS, zoomed } from "./range";
@@ -73,6 +74,7 @@ export function Course(given: Given): ComponentChildren {
         given.onSelect(range);
       }} />
       <Overview columns={given.rough} extent={extent} range={shown} onMove={onMove} />
+      <Legend kinds={new Set(given.flags.map(({ kind }) => kind))} />
     </section>
   );
 }

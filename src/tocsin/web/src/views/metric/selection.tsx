@@ -1,6 +1,7 @@
 // What can be done with a stretch that was selected on the chart.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { useKeys } from "../../keys";
 import { type Kind, Try } from "../../parts/feedback";
 import { Icon } from "../../parts/icon";
 import { rangeWords } from "./course";
@@ -19,6 +20,7 @@ interface Given {
 export function Selection({ uid, range, zoom, changed, onClose }: Given): ComponentChildren {
   const [noting, setNoting] = useState(false);
   const [marking, setMarking] = useState<Kind>();
+  useKeys([{ key: "Escape", does: "Forget the selection", run: onClose }]);
   function done(): void {
     changed();
     onClose();
