@@ -1,6 +1,6 @@
 // The metric's course: the chart, what steers it, and the whole history below it.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { moment, rarityOfScore, span as lasting, value, when } from "../../format";
 import { useKeys } from "../../keys";
 import { Icon } from "../../parts/icon";
@@ -150,7 +150,8 @@ function Canvas(given: CanvasGiven): ComponentChildren {
     };
   }, [colours]);
 
-  useEffect(() => plots.current?.show(drawnOf(latest.current)), [columns, shown.from, shown.to, flags]);
+  // why before painting: what is dragged must not lag behind the pointer.
+  useLayoutEffect(() => plots.current?.show(drawnOf(latest.current)), [columns, shown.from, shown.to, flags]);
 
   return (
     <div class={`canvas ${selecting ? "selecting" : ""}`} role="group" aria-label={title}>

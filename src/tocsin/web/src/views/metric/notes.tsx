@@ -114,9 +114,14 @@ export function NoteForm({ uid, range, done, onCancel }: FormGiven): ComponentCh
       if (error instanceof ApiError) setFailed(error);
     }
   }
+  function leave(event: KeyboardEvent): void {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    onCancel();
+  }
   const wrong = !(seconds(to) >= seconds(from));
   return (
-    <form class="note-form" onSubmit={(event) => void submit(event)} onKeyDown={(event) => event.key === "Escape" && onCancel()}>
+    <form class="note-form" onSubmit={(event) => void submit(event)} onKeyDown={leave}>
       <label>
         From
         <input type="datetime-local" step="1" required value={from} onInput={(event) => setFrom(event.currentTarget.value)} />
