@@ -122,7 +122,10 @@ function Field({ q, waiting }: { q: string; waiting: boolean }): ComponentChildr
     }, TYPED_MS);
   }
   useKeys([
-    { key: "/", does: "To the search field", run: () => field.current?.select() },
+    { key: "/", does: "To the search field", run: () => {
+      field.current?.focus();
+      field.current?.select();
+    } },
     { key: "j", does: "Next", run: () => step(1, field.current) },
     { key: "k", does: "Previous", run: () => step(-1, field.current) },
     { key: "ArrowDown", does: "Next", run: () => step(1, field.current) },
