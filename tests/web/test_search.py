@@ -28,7 +28,7 @@ def test_all_metrics_are_ranked(search: Page) -> None:
     expect(search.locator(FIELD)).to_be_focused()
     expect(search.locator(RESULT)).to_have_count(len(STORY))
     odd = {metric.name for metric in STORY if metric.outage != 1}
-    assert search.locator(f"{RESULT} b").first.inner_text() in odd
+    assert search.locator(f"{RESULT} .result-name b").first.inner_text() in odd
     assert search.locator(f"{RESULT} canvas").count() == len(STORY)
     expect(search.locator(".search-total")).to_have_text(f"{len(STORY)} metrics")
 
@@ -49,7 +49,7 @@ def test_parts_of_names_and_labels_find(search: Page) -> None:
 def test_markup_is_found_as_text(search: Page) -> None:
     search.keyboard.type(HOSTILE)
     expect(search.locator(RESULT)).to_have_count(1)
-    expect(search.locator(f"{RESULT} b").first).to_have_text(HOSTILE)
+    expect(search.locator(f"{RESULT} .result-name b").first).to_have_text(HOSTILE)
 
 
 def test_the_keyboard_is_enough(service: Service, search: Page) -> None:
@@ -78,7 +78,7 @@ def test_the_keyboard_is_enough(service: Service, search: Page) -> None:
 def test_it_is_filtered_by_status_and_sorted(search: Page) -> None:
     search.get_by_label("Sort").select_option(label="Name")
     search.wait_for_url("**sort=name*")
-    expect(search.locator(f"{RESULT} b").nth(1)).to_have_text("cpu.busy")
+    expect(search.locator(f"{RESULT} .result-name b").nth(1)).to_have_text("cpu.busy")
     search.get_by_role("button", name="Paused").click()
     expect(search.locator(".empty-title")).to_have_text("No metric is paused")
     assert query(search) == {"sort": "name", "status": "paused"}

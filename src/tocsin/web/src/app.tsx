@@ -21,12 +21,15 @@ const NAVIGATION: readonly { first: string; href: string; name: string; icon: Ic
 export function App(): ComponentChildren {
   const place = usePlace();
   const [helped, setHelped] = useState(false);
-  useKeys([
-    { key: "/", does: "Search metrics", run: () => go("/search") },
-    ...NAVIGATION.map(({ href, name, keys }) => ({ key: keys, does: name, run: () => go(href) })),
-    { key: "t", does: "Light or dark", run: switchTheme },
-    { key: "?", does: "Show these keys", run: () => setHelped(true) },
-  ]);
+  useKeys(
+    [
+      { key: "/", does: "Search metrics", run: () => go("/search") },
+      ...NAVIGATION.map(({ href, name, keys }) => ({ key: keys, does: name, run: () => go(href) })),
+      { key: "t", does: "Light or dark", run: switchTheme },
+      { key: "?", does: "Show these keys", run: () => setHelped(true) },
+    ],
+    true,
+  );
   const first = place.path[0] ?? "";
   if (first === "login") return <Main path={first}>{viewOf(place)}</Main>;
   return (

@@ -45,14 +45,16 @@ export function startKeys(): void {
   document.addEventListener("keydown", pressed);
 }
 
-/** These keys work while the component is shown. */
-export function useKeys(keys: readonly Key[]): void {
+/** These keys work while the component is shown; `everywhere`: unless a view means something else by them. */
+export function useKeys(keys: readonly Key[], everywhere = false): void {
   const latest = useRef(keys);
   latest.current = keys;
   const names = keys.map(({ key }) => key).join(" , ");
   useEffect(() => {
     const mine = latest.current.map((key, i) => ({ ...key, run: () => latest.current[i]?.run() }));
-    known.push(mine);
+    // why: a view that is shown first of all says its keys before the page around it does.
+    if (everywhere) known.unshift(mine);
+    else known.push(mine);
     return () => void known.splice(known.indexOf(mine), 1);
   }, [names]);
 }
