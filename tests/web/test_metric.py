@@ -224,7 +224,7 @@ def test_what_other_settings_would_have_told_is_said_and_applied(
         form.get_by_role("spinbutton", name="by at least").fill("7.5")
     expect(outcome).to_contain_text("It would have been")
     form.get_by_role("button", name="Apply").click()
-    expect(form.get_by_role("status")).to_contain_text("Applied")
+    expect(form.locator(".applied")).to_contain_text("Applied")
     assert service.get(path)["own"] == before["own"] | {"least_change": 7.5}
     shown.get_by_role("button", name="Back to the configuration's").click()
     expect(form.get_by_role("spinbutton", name="by at least")).to_have_value("0")
