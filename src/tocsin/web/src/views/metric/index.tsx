@@ -1,7 +1,7 @@
 // One metric: its course, what was told of it, what it learnt, and how it is watched.
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { get } from "../../api";
+import { type ApiError, get } from "../../api";
 import { type Answer, useAsked } from "../../asked";
 import { useNow } from "../../clock";
 import { ms } from "../../format";
@@ -17,9 +17,9 @@ import type { Flag } from "./flags";
 import { Head } from "./head";
 import { Notes } from "./notes";
 import { Profile } from "./profile";
-import { addressOf, type Extent, type Shown, shown as shownBy, within } from "./range";
+import { addressOf, type Extent, likely, type Shown, shown as shownBy, within } from "./range";
 import { Selection } from "./selection";
-import { useFine, useSeries } from "./series";
+import { type Series, useFine, useSeries } from "./series";
 import { Statuses } from "./statuses";
 import { Tuning } from "./tuning";
 import type { Annotation, Metric, Range, WhatIf } from "./types";
@@ -52,7 +52,8 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
   const series = useSeries(uid, (events) => setTold((before) => joined(before, events)));
   const notes = useAsked<{ annotations: Annotation[] }>((signal) => get(`${path}/annotations`, { limit: 1_000 }, signal), [uid]);
   const [width, setWidth] = useState(0);
-  const { shown, move, span } = useShown(series.extent);
+  const guess = metric.last_timestamp ? likely(ms(metric.last_timestamp) / 1_000) : undefined;
+  const { shown, move, span } = useShown(series.extent ?? (series.known ? undefined : guess));
   const fine = useFine(uid, shown, width, series);
   const [whatIf, setWhatIf] = useState<WhatIf>();
   const [hot, setHot] = useState<number | null>(null);
@@ -72,9 +73,8 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
   }
   return (
     <article class="metric">
-      <Head metric={metric} last={series.last} changed={changed} />
-      {series.error && series.loading && <Trouble error={series.error} again={series.again} />}
-      {!series.extent && !series.error && (series.loading ? <Loading rows={6} label="Loading its samples" /> : <Empty title="No samples yet">They are drawn here as they come.</Empty>)}
+      <Head metric={metric} last={series.live.at(-1)} changed={changed} />
+      {!series.extent && <Waiting series={series} error={series.error ?? fine.error} />}
       {series.extent && shown && (
         <Course
           title={`The course of ${titleOf(metric)}`}
@@ -90,11 +90,11 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
           onWidth={setWidth}
         />
       )}
-      {fine.error && <Trouble error={fine.error} again={series.again} />}
+      {series.extent && fine.error && <Trouble error={fine.error} again={series.again} />}
       {selected && <Selection uid={uid} range={selected} zoom={move} changed={changed} onClose={() => setSelected(undefined)} />}
       <div class="columns metric-columns">
         <div>
-          <Events uid={uid} events={events} shown={shown} loading={series.loading} warming={metric.status === "warming_up"} changed={changed} onPoint={setHot} />
+          <Events uid={uid} events={events} shown={shown} loading={!series.known} warming={metric.status === "warming_up"} changed={changed} onPoint={setHot} />
           <Profile uid={uid} />
         </div>
         <div>
@@ -105,6 +105,12 @@ function Whole({ uid, metric, answer }: { uid: string; metric: Metric; answer: A
       </div>
     </article>
   );
+}
+
+/** No chart yet, or none at all. */
+function Waiting({ series, error }: { series: Series; error: ApiError | undefined }): ComponentChildren {
+  if (series.known) return <Empty title="No samples yet">They are drawn here as they come.</Empty>;
+  return error ? <Trouble error={error} again={series.again} /> : <Loading rows={6} label="Loading its samples" />;
 }
 
 interface Steering {

@@ -44,6 +44,11 @@ export function shown(query: URLSearchParams, extent: Extent, now: number): Show
   return { ...spanned(length, extent, now), span: name };
 }
 
+/** What is taken for known of a metric until it is told, from its last sample (s since 1970). */
+export function likely(last: number): Extent {
+  return { first: last - 7 * DAY - 1, last };
+}
+
 /** A stretch so long up to now; up to the last sample where none came for longer than that. */
 function spanned(length: number, { first, last }: Extent, now: number): Range {
   if (length === 0) {

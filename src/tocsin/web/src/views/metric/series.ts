@@ -11,61 +11,74 @@ import type { Columns, Range, SeriesAnswer } from "./types";
 
 /** Points of the whole history. */
 const ROUGH_POINTS = 700;
+/** Pixels that are asked for before there is a chart to be measured. */
+const LIKELY_WIDTH = 1_000;
 /** Live samples kept beside the answers; more, and it is asked anew. */
 const LIVE_MOST = 2_000;
 /** Fewer points in sight than this share of the pixels, and finer ones are asked for. */
 const FINE = 0.3;
 
 export interface Series {
-  columns: Columns;
-  /** The whole history, roughly. */
+  /** The whole history, roughly; nothing while that is on its way. */
   rough: Columns;
   events: Event[];
   extent: Extent | undefined;
-  /** The newest result. */
-  last: LiveSample | undefined;
-  loading: boolean;
+  /** Samples that came since the answers. */
+  live: readonly LiveSample[];
+  /** Counts what came live. */
+  round: number;
+  /** Counts how often all was asked anew. */
+  generation: number;
+  /** There was an answer. */
+  known: boolean;
   error: ApiError | undefined;
   again(): void;
+  /** An answer to another question told where samples are. */
+  bound(answer: SeriesAnswer): void;
 }
 
-/** Everything roughly, at once; `useFine` gives what is looked at. */
-export function useSeries(uid: string, onEvents: (events: Event[]) => void): Series & { live: readonly LiveSample[]; round: number } {
+/** Everything roughly, and what comes live; `useFine` gives what is looked at. */
+export function useSeries(uid: string, onEvents: (events: Event[]) => void): Series {
   const whole = useAsked<SeriesAnswer>(
     (signal) => get(`metrics/${encodeURIComponent(uid)}/series`, { points: ROUGH_POINTS }, signal),
     [uid],
   );
+  const [told, bound] = useState<SeriesAnswer>();
   const live = useRef<LiveSample[]>([]);
   const [round, setRound] = useState(0);
+  const [generation, setGeneration] = useState(0);
+  function again(): void {
+    setGeneration((value) => value + 1);
+    whole.again();
+  }
   useLive([uid], {
     samples: (came) => {
       const mine = came.filter(({ metric }) => metric === uid);
-      live.current = [...live.current, ...mine].slice(-2 * LIVE_MOST);
-      if (live.current.length > LIVE_MOST) whole.again();
+      if (mine.length === 0) return;
+      live.current = [...live.current, ...mine].slice(-LIVE_MOST);
+      if (live.current.length === LIVE_MOST) {
+        live.current = live.current.slice(-LIVE_MOST / 2);
+        again();
+      }
       setRound((value) => value + 1);
     },
     events: (events) => onEvents(events.filter(({ metric }) => metric === uid)),
-    missed: whole.again,
+    missed: again,
   });
   const answer = whole.data;
-  useEffect(() => {
-    const end = answer?.last ? ms(answer.last) : 0;
-    live.current = live.current.filter(({ timestamp }) => ms(timestamp) > end);
-  }, [answer]);
   const last = live.current.at(-1);
-  const extent = useMemo(() => extentOf(answer, last), [answer, last?.timestamp]);
-  const rough = answer?.columns ?? NOTHING;
+  const extent = useMemo(() => extentOf(answer ?? told, last), [answer ?? told, last?.timestamp]);
   return {
-    columns: rough,
-    rough,
+    rough: answer?.columns ?? NOTHING,
     events: answer?.events ?? [],
     extent,
-    last,
-    loading: answer === undefined,
-    error: whole.error,
-    again: whole.again,
     live: live.current,
     round,
+    generation,
+    known: (answer ?? told) !== undefined,
+    error: whole.error,
+    again,
+    bound,
   };
 }
 
@@ -83,26 +96,31 @@ interface Fine {
   error: ApiError | undefined;
 }
 
+type Answered = Held & { answer: SeriesAnswer; generation: number };
+
 /** What is looked at, as finely as it can be seen; the last answer is shown until the next is there. */
-export function useFine(uid: string, range: Range | undefined, width: number, series: ReturnType<typeof useSeries>): Fine {
-  const [held, setHeld] = useState<Held & { events: Event[]; of: unknown }>();
+export function useFine(uid: string, range: Range | undefined, width: number, series: Series): Fine {
+  const [held, setHeld] = useState<Answered>();
   const [asking, setAsking] = useState(false);
   const [error, setError] = useState<ApiError>();
-  const wanted = useRef({ range, width, held, of: series.rough });
-  wanted.current = { range, width, held, of: series.rough };
+  const { generation } = series;
+  const wanted = useRef({ range, width, held, generation });
+  wanted.current = { range, width, held: wanted.current.held, generation };
   const busy = useRef<AbortController | null>(null);
 
   async function pump(): Promise<void> {
-    const { range: now, width: pixels, held: before, of } = wanted.current;
-    if (busy.current || !now || pixels === 0 || (before?.of === of && enough(now, pixels, before))) return;
+    const { range: now, width: pixels, held: before, generation: present } = wanted.current;
+    if (busy.current || !now) return;
+    if (before?.generation === present && enough(now, pixels, before)) return;
     const gone = new AbortController();
     busy.current = gone;
     setAsking(true);
     try {
-      const next = await asked(uid, now, pixels, gone.signal);
+      const next = { ...(await asked(uid, now, pixels, gone.signal)), generation: present };
       if (gone.signal.aborted) return;
-      wanted.current.held = { ...next, of };
-      setHeld({ ...next, of });
+      wanted.current.held = next;
+      setHeld(next);
+      series.bound(next.answer);
       setError(undefined);
       busy.current = null;
       setAsking(false);
@@ -115,7 +133,7 @@ export function useFine(uid: string, range: Range | undefined, width: number, se
     }
   }
 
-  useEffect(() => void pump(), [range?.from, range?.to, width, series.rough]);
+  useEffect(() => void pump(), [range?.from, range?.to, width, generation]);
   useEffect(
     () => () => {
       busy.current?.abort();
@@ -127,20 +145,20 @@ export function useFine(uid: string, range: Range | undefined, width: number, se
     () => merged(series.rough, held, series.live),
     [series.rough, held, series.round],
   );
-  const events = useMemo(() => united(series.events, held?.events ?? []), [series.events, held]);
+  const events = useMemo(() => united(series.events, held?.answer.events ?? []), [series.events, held]);
   return { columns, events, asking, error };
 }
 
 /** The stretch with as much again on both sides, so that panning has something to show at once. */
-async function asked(uid: string, { from, to }: Range, width: number, signal: AbortSignal): Promise<Held & { events: Event[] }> {
+async function asked(uid: string, { from, to }: Range, width: number, signal: AbortSignal): Promise<Omit<Answered, "generation">> {
   const length = to - from;
   const wide = { from: from - length, to: to + length };
-  const points = Math.ceil(Math.max(width, 300) * 1.5);
+  const points = Math.ceil(Math.max(width || LIKELY_WIDTH, 300) * 1.5);
   const query = { from: iso(wide.from * 1_000), to: iso(wide.to * 1_000), points };
   const open = wide.to * 1_000 >= Date.now();
   const answer = await get<SeriesAnswer>(`metrics/${encodeURIComponent(uid)}/series`, query, signal);
-  const { columns, events, samples } = answer;
-  return { ...wide, columns, events, points, open, exact: samples <= columns.t.length };
+  const { columns, samples } = answer;
+  return { ...wide, columns, answer, points, open, exact: samples <= columns.t.length };
 }
 
 function enough({ from, to }: Range, width: number, held: Held): boolean {
