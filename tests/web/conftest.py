@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser import chromium_fixture as chromium_fixture
 from tests.running import Service, running
-from tests.web.story import tell
+from tests.web.story import HOSTILE, tell
 from tests.web.visiting import Visit
 from tocsin.web import build
 
@@ -30,6 +30,8 @@ match = "temperature*"
 severity = "info"
 """
 
+_NIGHTS = {"days": [5, 6], "from": "23:00", "to": "01:00"}
+
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -41,6 +43,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     config = str(folder / "tocsin.toml")
     with running(folder / "data", "--config", config) as started:
         tell(started)
+        _rule(started)
         yield started
 
 
@@ -62,3 +65,13 @@ def visits(chromium: Browser, service: Service) -> Iterator[Visiting]:
 def visit(visits: Visiting) -> Visit:
     """One tab, on a desktop."""
     return visits()
+
+
+def _rule(service: Service) -> None:
+    """Rules and windows of metrics that are called like markup."""
+    known = service.get("rules")
+    hostile = {"match": HOSTILE, "severity": "critical"}
+    body = {"rules": [*known["rules"], hostile], "revision": known["revision"]}
+    service.client.put("/api/v1/rules", json=body).raise_for_status()
+    window = {"match": "nobody.*", "text": HOSTILE, "weekly": _NIGHTS}
+    service.client.post("/api/v1/calendars", json=window).raise_for_status()

@@ -62,7 +62,7 @@ export function Changes(): ComponentChildren {
 function Table({ changes }: { changes: Change[] }): ComponentChildren {
   return (
     <div class="card table">
-      <table class="changes">
+      <table class="changes stack">
         <thead>
           <tr>
             <th scope="col">When</th>

@@ -131,7 +131,7 @@ function DeadLetters({ tried }: { tried(): void }): ComponentChildren {
       <h3>Messages that were given up</h3>
       {(failed ?? answer.error) && <Trouble error={(failed ?? answer.error) as ApiError} />}
       <div class="card table">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">When</th>

@@ -85,7 +85,7 @@ function Table({ tokens, revoke }: { tokens: Token[]; revoke(token: Token): void
   const now = useNow();
   return (
     <div class="card table">
-      <table>
+      <table class="stack">
         <thead>
           <tr>
             <th scope="col">Name</th>
