@@ -122,3 +122,42 @@ class Shapes:
     @staticmethod
     def _sum(one: list[float], other: list[float]) -> float:
         return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+class Days:
+    """The daily habits with whole lists of values, half hour by half hour."""
+
+    def __init__(self) -> None:
+        self.bounds: dict[int, tuple[float, float]] = {}
+        self.slot = -1
+        self.values: list[float] = []
+
+    def outside(self, civil: int, value: float) -> float:
+        if self.slot_of(civil) not in self.bounds:
+            return 1.0
+        low, high = self.bounds[self.slot_of(civil)]
+        if low <= value <= high:
+            return 0.0
+        if low == high:
+            return 1.0
+        away = (value - high if value > high else low - value) / (high - low)
+        return min(max(4 * away - 1, 0.0), 1.0)
+
+    def follow(self, civil: int, value: float) -> None:
+        if self.values and self.slot_of(civil) != self.slot:
+            self.close()
+        self.slot = self.slot_of(civil)
+        self.values.append(value)
+
+    def close(self) -> None:
+        low, high = min(self.values), max(self.values)
+        if self.slot in self.bounds:
+            lower, higher = self.bounds[self.slot]
+            low = lower + (0.5 if low < lower else 0.05) * (low - lower)
+            high = higher + (0.5 if high > higher else 0.05) * (high - higher)
+        self.bounds[self.slot] = (low, high)
+        self.values = []
+
+    @staticmethod
+    def slot_of(civil: int) -> int:
+        return civil % 86_400_000_000_000 // 1_800_000_000_000

@@ -117,3 +117,13 @@ def test_samples_at_random_times_make_no_pauses() -> None:
     steady = Detector().update_many(np.arange(5000) * 300, rng.normal(size=5000), unit="s")
     told = [np.count_nonzero(found["event"] == 1) for found in (scored, steady)]
     assert told[0] <= told[1] + 6
+
+
+def test_a_flat_line_is_told_even_soon_after_an_alarm() -> None:
+    values = np.random.default_rng(4).normal(size=3000)
+    values[2900] = 60.0
+    values[2950:] = values[2949]
+    scored = Detector().update_many(np.arange(3000) * 5 * MINUTE, values, unit="s")
+    told = np.flatnonzero(scored["event"] == 1)
+    assert 2900 in told
+    assert any(2950 <= row < 2970 for row in told.tolist())

@@ -75,10 +75,12 @@ def tell(row: Any, out: Any, anomalous: bool, heard: bool, forget: float) -> Non
 
     A score is news when it clearly passes what was told last, which fades by the share ``forget``
     per sample: one alarm per event, a level shift told once, a worse anomaly told at once.
-    What is not to be ``heard`` is as a quiet sample.
+    A broken habit, which is told once by itself, is news whatever was told before it. What is not
+    to be ``heard`` is as a quiet sample.
     """
     score = out.anomaly_score if heard else 0.0
-    out.alert_score = _news(row, score, forget)
+    news = _news(row, score, forget)
+    out.alert_score = score if row.broken > 0.0 else news
     if row.open > 0.0:
         _follow(row, out, score)
     elif anomalous and out.alert_score > 0.0:

@@ -27,7 +27,14 @@ MODULES: Final = (
     "tocsin.detect.kernels.evidence",
 )
 #: Units and the sizes of types: not the model's choice.
-_NOT_CHOSEN: Final = {"_DAY_NS", "_WEEK_NS", "_HOUR_NS", "_FORECASTERS", "_MOST_DAYS"}
+_NOT_CHOSEN: Final = {
+    "_DAY_NS",
+    "_WEEK_NS",
+    "_HOUR_NS",
+    "_HALF_HOURS",
+    "_FORECASTERS",
+    "_MOST_DAYS",
+}
 #: Numbers as large or as small as this keep arithmetic finite, and mean nothing.
 _HUGE: Final = 1e18
 _TINY: Final = 1e-12

@@ -22,6 +22,10 @@ than is usual (`usual`), or the forecast error 300 times the usual one, or the r
 proportion to the logarithm of its size, and by 0.4 at least. This is a size, not a chance: what
 happens often may be large too.
 
+What the same time of day has seen on most of the last days (`daily`) is a habit: there the
+distances and the forecast error count for little, the level for nothing, so that neither a nightly
+job nor a slow drift alarms for ever. A usual value in an unusual course still counts.
+
 A metric that stands still, or does not come, for longer than it ever did breaks its habit
 (`habit`), whatever the sum.
 
@@ -42,6 +46,8 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 from tocsin.detect.likelihood.pareto import PARETO, add, survival
+from tocsin.detect.models.views.daily import DAILY, outside, turn_to
+from tocsin.detect.models.views.daily import follow as follow_daily
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
 from tocsin.detect.models.views.habit import HABIT, stands_still
 from tocsin.detect.models.views.habit import follow as follow_habit
@@ -89,6 +95,10 @@ _FULL_COURSE: Final = 0.8
 _FULL_FORECAST: Final = 2.5
 _FULL_DISTANCE: Final = 3.0
 _LEAST_EFFECT: Final = 0.4
+#: How much of a view's evidence counts where the value is as usual at this time of day.
+_HABITUAL_VALUE: Final = 0.2
+_HABITUAL_LEVEL: Final = 0.0
+_HABITUAL_FORECAST: Final = 0.2
 #: What recent evidence adds, how fast it fades per sample, and how much of one sample counts.
 _RECENT_WEIGHT: Final = 2.0
 _RECENT_RATE: Final = 0.2
@@ -105,10 +115,11 @@ VIEWS: Final = np.dtype(
         ("lasting", "f8"),  # running mean of the evidence
         ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape", "course")]),
         ("values", NOVELTY),
-        ("levels", novelty(_LEVEL_SPANS)),
+        ("levels", novelty(_LEVEL_SPANS, "f4")),
         ("forecast", FORECAST),
         ("shape", SHAPE),
         ("still", HABIT),
+        ("daily", DAILY),
         ("neighbours", NEIGHBOURS),
         ("usual_course", USUAL),
         ("usual_error", USUAL),
@@ -131,12 +142,12 @@ def _evidence(tail: Any, chance: float) -> float:
 
 @kernel
 def _level(row: Any) -> float:
-    """The mean of the last values before this one, in the metric's units."""
+    """The mean of the last values before this one, as `neighbours.coordinate`."""
     others = min(row.seen, _LEVEL_SPAN)
     total = 0.0
     for back in range(1, others + 1):
         total += row.recent[(row.seen - back) % _LEVEL_SPAN]
-    return float(total / max(others, 1))
+    return float(np.float32(total / max(others, 1)))
 
 
 @kernel
@@ -151,7 +162,11 @@ def _reach(row: Any, away: float) -> float:
 
 @kernel
 def expectation(row: Any, civil: int) -> float:
-    """The value expected at this civil time (ns); not-a-number before the first sample."""
+    """The value expected at this civil time (ns), which is the next sample's.
+
+    Not-a-number before the first sample.
+    """
+    turn_to(row.daily, civil)
     return expect(row.forecast, civil)
 
 
@@ -195,19 +210,37 @@ def _effect(row: Any, error: float, course: float, reach: float) -> float:
 
 
 @kernel
+def _unusual(row: Any, value: float) -> float:
+    """How clearly a value is not what this time of day usually sees: 0 not at all, 1 clearly."""
+    if row.neighbours.unit == 0.0:  # nothing but one value so far
+        return 1.0
+    return outside(row.daily, coordinate(row.neighbours, value))
+
+
+@kernel
+def _counts(habitual: float, unusual: float) -> float:
+    """The share of a view's evidence that counts, given the share that habits leave of it."""
+    return habitual + (1.0 - habitual) * unusual
+
+
+@kernel
 def _parts(
     row: Any,
+    value: float,
     scores: tuple[float, float, float, float, float],
     chances: tuple[float, float, float, float],
 ) -> tuple[float, float, float, float]:
     """Each view's evidence, by weight and as far as the deviation is large; see `NAMES`."""
     reach = _reach(row, scores[0])
     share = _effect(row, scores[2], scores[4], reach)
-    value = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0]) + _VALUE_REACH * reach
+    unusual = _unusual(row, value)
+    novel = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0]) + _VALUE_REACH * reach
+    level = _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1])
+    error = _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2])
     return (
-        share * value,
-        share * _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1]),
-        share * _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2]),
+        share * _counts(_HABITUAL_VALUE, unusual) * novel,
+        share * _counts(_HABITUAL_LEVEL, unusual) * level,
+        share * _counts(_HABITUAL_FORECAST, unusual) * error,
         share * _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3]),
     )
 
@@ -239,7 +272,7 @@ def score(row: Any, value: float, expected: float, told: Any) -> float:
     now.forecast[0], now.forecast[1] = scores[2], chances[2]
     now.shape[0], now.shape[1] = scores[3], chances[3]
     now.course[0] = scores[4]
-    parts = _parts(row, scores, chances)
+    parts = _parts(row, value, scores, chances)
     for k in range(len(parts)):
         told[k] = parts[k]
     row.evidence = _sum(parts)
@@ -263,7 +296,7 @@ def surprise(row: Any, value: float, expected: float) -> float:
     if row.seen == 0:
         return 0.0
     scores = _scores(row, value, expected)
-    return _sum(_parts(row, scores, _chances(row, scores)))
+    return _sum(_parts(row, value, scores, _chances(row, scores)))
 
 
 @kernel
@@ -304,5 +337,7 @@ def learn(row: Any, civil: int, value: float) -> None:
     follow_shape(row.shape, value)
     follow_course(row.neighbours, value)
     see(row.levels, _level(row))
-    row.recent[row.seen % _LEVEL_SPAN] = coordinate(row.neighbours, value)
+    here = coordinate(row.neighbours, value)
+    follow_daily(row.daily, here, row.seen == 0)
+    row.recent[row.seen % _LEVEL_SPAN] = here
     row.seen += 1

@@ -19,13 +19,16 @@ from tocsin.detect.compile import kernel
 
 __all__ = ["NOVELTY", "SPANS", "beyond", "distance", "novelty", "see"]
 
-SPANS: Final = 64
+SPANS: Final = 60
 
 
-def novelty(most: int) -> np.dtype[np.void]:
-    """The record of a view with so many spans, in rising order: span k covers low[k] to high[k]."""
+def novelty(most: int, kind: str = "f8") -> np.dtype[np.void]:
+    """The record of a view with so many spans, in rising order: span k covers low[k] to high[k].
+
+    ``kind``: how values are kept; in single precision (``f4``), values must be such numbers.
+    """
     return np.dtype(
-        [("spans", "i8"), ("low", "f8", (most + 1,)), ("high", "f8", (most + 1,))], align=True
+        [("spans", "i8"), ("low", kind, (most + 1,)), ("high", kind, (most + 1,))], align=True
     )
 
 
@@ -56,7 +59,7 @@ def distance(row: Any, value: float) -> float:
         nearest = row.low[at] - value
     if at > 0:
         nearest = min(nearest, value - row.high[at - 1])
-    return max(nearest, 0.0)
+    return float(max(nearest, 0.0))
 
 
 @kernel
