@@ -17,8 +17,10 @@ from tocsin.alert.incidents import Incidents, Report, Terms
 from tocsin.alert.judging import Judge
 from tocsin.alert.pauses import KEPT, Pauses
 from tocsin.alert.silence import Silences
+from tocsin.calendars import Calendar
 from tocsin.engine.lifecycle import Action, Standing, Status
 from tocsin.engine.registry import Registry
+from tocsin.engine.windows import Windows
 from tocsin.samples import SECOND_NS, Metric
 
 NOON = 1_700_000_000 * SECOND_NS
@@ -45,6 +47,7 @@ class World:
             self.registry.metrics,
         )
         self.told: list[Report] = []
+        self.windows = Windows(self.registry.metrics)
         self.start()
 
     def start(self) -> None:
@@ -53,6 +56,7 @@ class World:
             self.registry,
             self.options,
             lambda: self.hearing,
+            muted=lambda rows, at: self.windows.muted_rows(rows, at),
             monotonic=lambda: self.now / SECOND_NS,
         )
         self.silences.begin(self.known)
@@ -110,6 +114,20 @@ def test_a_metric_that_stops_is_told_while_it_is_silent_and_when_it_is_back() ->
     world.pass_(3_600, row, other)
     world.pass_(900, other)
     assert len(world.told) == 2
+
+
+def test_in_a_maintenance_window_nobody_is_told_of_silence_but_after_it() -> None:
+    world = World()
+    row, other = world.add("web.latency"), world.add("web.load")
+    world.pass_(3_600, row, other)
+    end = world.now + 1_800 * SECOND_NS
+    world.windows.put([Calendar(id=1, match="web.latency", start=world.now, end=end, alarm=False)])
+    world.pass_(1_700, other)
+    assert world.told == []
+    world.pass_(200, other)
+    (told,) = world.told
+    assert (told.metric, told.alarms) == (world.registry.uids[row], True)
+    assert told.end >= end
 
 
 def test_a_host_that_dies_is_one_incident_that_resolves_when_it_is_back() -> None:

@@ -288,3 +288,25 @@ def test_whoever_started_before_may_not_write(database: Engine) -> None:
         before.save_snapshots([], 1)
     Writer(database).commit(other)
     assert len(rows_of(database, schema.metric)) == 1
+
+
+def test_the_last_statuses_of_each_metric_are_kept(database: Engine) -> None:
+    writer = Writer(database)
+    writer.commit(Commit(at=5, metrics=[a_metric(1), a_metric(2), a_metric(4)]))
+    ill = {"id": 1, "status": "error", "reason": "model_raised", "detail": "x", "deadline": None}
+    for at in range(6, 6 + 150):
+        status = ill if at % 2 else ill | {"status": "active", "reason": None, "detail": None}
+        writer.commit(Commit(at=at, statuses=[status | {"failures": 0}]))
+    changes = rows_of(database, schema.status_change)
+    assert [(row["metric"], row["at"]) for row in changes if row["metric"] != 1] == [(2, 5), (4, 5)]
+    mine = [row for row in changes if row["metric"] == 1]
+    assert len(mine) == 100
+    assert (mine[-1]["at"], mine[-1]["status"], mine[-1]["reason"]) == (
+        155,
+        "error",
+        "model_raised",
+    )
+    # Nothing is noted of others with ids between.
+    writer.commit(Commit(at=200, metrics=[a_metric(3), a_metric(5)]))
+    changes = rows_of(database, schema.status_change)
+    assert [row["at"] for row in changes if row["metric"] in (3, 4)] == [200, 5]

@@ -48,6 +48,10 @@ _AT_ONCE: Final = 1_000
 _DAY_NS: Final = 86_400 * SECOND_NS
 
 
+#: Which rows alarm nobody at a time (ns).
+Muted = Callable[[NDArray[np.int64], int], NDArray[np.bool_]]
+
+
 class Fleet(Protocol):
     """What is read of `tocsin.engine.registry.Registry`."""
 
@@ -92,9 +96,12 @@ class Silences:
         options: Silence,
         hearing: Callable[[], bool],
         *,
+        muted: Muted = lambda rows, _at: np.zeros(len(rows), dtype=np.bool_),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``hearing``: whether everything that is sent is taken at the moment."""
+        """``hearing``: whether everything that is sent is taken at the moment; ``muted``: which
+        rows alarm nobody at a time (ns): what is silent then is told afterwards, if it still is.
+        """
         self.pauses = Pauses(options.false_alarms_per_week, options.least_s)
         self.gauge = Gauge(
             "tocsin_metrics_silent", "Metrics that fell silent against their habit", registry=None
@@ -103,6 +110,7 @@ class Silences:
         self._options = options
         self._forget = int(options.forget_days * _DAY_NS)
         self._hearing = hearing
+        self._muted = muted
         self._monotonic = monotonic
         self._looked: tuple[int, float] | None = None
         self._open: dict[int, _Silence] = {}
@@ -210,6 +218,7 @@ class Silences:
         overdue = overdue[~self._told[overdue]]
         need = self._watched(overdue) & (now - self.pauses.last(overdue) <= self._forget)
         self._told[overdue[~need]] = True
+        need[need] = ~self._muted(overdue[need], now)
         room = max(0, min(_AT_ONCE, self._options.most - len(self._open)))
         for row in overdue[need][:room].tolist():
             metric = self._fleet.metrics[row]

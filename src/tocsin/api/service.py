@@ -101,7 +101,8 @@ def _silences(config: Config, engine: Engine) -> Silences | None:
         # While much waits, what is not heard of may be among it.
         return engine.trouble is None and len(engine.queue) < config.queue_samples // 2
 
-    silences = Silences(engine.registry, config.silence, hearing)
+    muted = engine.windows.muted_rows
+    silences = Silences(engine.registry, config.silence, hearing, muted=muted)
     engine.telemetry.add(silences.gauge)
     return silences
 

@@ -11,12 +11,14 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Engine,
     Executable,
     Table,
     bindparam,
     delete,
+    exists,
     func,
     select,
     update,
@@ -130,10 +132,14 @@ class Writer:
     def _note_statuses(self, connection: Connection, what: Commit) -> None:
         """The history of how metrics stood: where they began, and what became of them."""
         at = what.at or time.time_ns()
-        begun = [_status_change(row, at) for row in what.metrics]
+        if what.metrics:
+            ids = [row["id"] for row in what.metrics]
+            # By the database itself, from what it has just been told: there may be very many.
+            told = {"_at": at, "_first": min(ids), "_last": max(ids)}
+            connection.execute(self._upserts.begun, told)
         moved = [row for row in what.changes if "status" in row]
         changed = [_status_change(row, at) for row in (*what.statuses, *moved)]
-        _execute(connection, self._upserts.status, [*begun, *changed])
+        _execute(connection, self._upserts.status, changed)
         # Whoever gets well had been ill: it is enough to look at the others.
         flapping = [{"_metric": row["metric"]} for row in changed if row["status"] != _WELL]
         if flapping:
@@ -228,6 +234,11 @@ class _Upserts:
     def __init__(self, bulk: Bulk) -> None:
         self.event = _replacing(bulk, schema.event, keep=("id", "metric", "start"))
         self.status = _replacing(bulk, schema.status_change, keep=("metric", "at"))
+        m = schema.metric.c
+        made = select(m.id, bindparam("_at", type_=BigInteger), m.status, m.reason, m.detail).where(
+            m.id >= bindparam("_first"), m.id <= bindparam("_last"), ~exists().where(_MINE_CHANGED)
+        )
+        self.begun = schema.status_change.insert().from_select(_CHANGE_COLUMNS, made)
         self.delivery = _replacing(bulk, schema.delivery, keep=("source",))
         self.snapshot = _replacing(bulk, schema.snapshot, keep=("metric", "seq"))
         # What was held or late once is not changed by hearing of it again.
@@ -294,6 +305,8 @@ def _outbox_row(what: Commit) -> Row:
 
 _STATUS_COLUMNS: Final = ("status", "reason", "detail", "deadline", "failures")
 _LAST: Final = 2**62
+_MINE_CHANGED = schema.status_change.c.metric == schema.metric.c.id
+_CHANGE_COLUMNS: Final = ("metric", "at", "status", "reason", "detail")
 #: The status of most metrics, and how many changes of a metric's are kept.
 _WELL: Final = "active"
 _STATUSES_KEPT: Final = 100
