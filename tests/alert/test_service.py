@@ -76,12 +76,21 @@ def test_dead_letters_are_shown_and_tried_again_when_asked(data: Path) -> None:
         with running(data) as service:  # a start that has no such channel
             (dead,) = service.get("notifications", status="dead")["notifications"]
             assert dead["error"] == "there is no channel of this name any more"
+            (message,) = service.get(f"incidents/{dead['incident']}")["messages"]
+            assert message == {
+                **{key: dead[key] for key in ("channel", "change", "error")},
+                "status": "dead",
+                "at": dead["created"],
+            }
         with running(data, "--config", config) as service:
             assert service.get("channels")["channels"][0]["dead"] == 1
             path = f"/api/v1/notifications/{dead['id']}/retry"
             assert service.client.post(path).json()["status"] == "pending"
             until(lambda: sent(service) == 1)
             assert receiver.ids == [dead["uid"]]
+            (message,) = service.get(f"incidents/{dead['incident']}")["messages"]
+            assert (message["status"], message["error"]) == ("sent", None)
+            assert message["at"] > dead["created"]
             assert service.client.post(path).status_code == 409
             assert service.client.post("/api/v1/notifications/99/retry").status_code == 404
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -250,6 +252,10 @@ def test_silence_is_a_gap(service: Service) -> None:
         ("search", {"cursor": "x"}),
         ("search", {"q": "x" * 1_001}),
         ("heard", {"limit": 0}),
+        ("groups", {"rank": "size"}),
+        ("groups", {"limit": 1_001}),
+        ("metrics/none/profile", {"weeks": 0}),
+        ("metrics/none/profile", {}),
         ("metrics/none/series", {"points": 1}),
         ("metrics/none/series", {"from": "now"}),
     ],
@@ -260,3 +266,41 @@ def test_what_is_out_of_bounds_is_refused(
     response: httpx.Response = service.client.get(f"/api/v1/{path}", params=query)
     assert response.status_code in (400, 404)
     assert response.json()["detail"]
+
+
+def test_a_metrics_usual_week(service: Service) -> None:
+    (found,) = service.get("search", q="latency host=a")["metrics"]
+    answer = service.get(f"metrics/{found['uid']}/profile", weeks=1)
+    assert (answer["timezone"], answer["weeks"], answer["samples"]) == ("UTC", 1, len(VALUES))
+    hours: dict[tuple[int, int], list[float]] = {}
+    for i, value in enumerate(VALUES):
+        when = dt.datetime.fromtimestamp(BEGAN + STEP * i, dt.UTC)
+        hours.setdefault((when.weekday(), when.hour), []).append(value)
+    told = {
+        (one["weekday"], one["hour"]): (one["median"], one["samples"]) for one in answer["hours"]
+    }
+    assert told == {at: (statistics.median(all_), len(all_)) for at, all_ in hours.items()}
+    assert all(one["low"] <= one["median"] <= one["high"] for one in answer["hours"])
+
+
+def test_groups_rank_by_their_events(service: Service) -> None:
+    # Some minutes ago, when nothing else was: an incident of its own.
+    service.post(recent("ranked.one", calm_then_spike(600, 5, seed=3), host="worst"))
+    service.post(recent("ranked.two", VALUES[:300], host="worst"))
+    uid = service.get("search", q="ranked.one")["metrics"][0]["uid"]
+    highest = max(e["anomaly_score"] for e in service.get("events", metric=uid)["events"])
+    groups = service.get("groups", rank="best")["groups"]
+    assert [one["best"] for one in groups] == sorted((one["best"] for one in groups), reverse=True)
+    (mine,) = [one for one in groups if one["group"] == "host=worst"]
+    assert mine["metrics"] == 2
+    assert mine["best"] == pytest.approx(10 * highest, abs=1e-3)
+    assert mine["day"] >= mine["best"]
+    assert len(service.get("groups", limit=1)["groups"]) == 1
+    assert eventually(lambda: open_incidents(service, "host=worst"))
+    (mine,) = [g for g in service.get("groups")["groups"] if g["group"] == "host=worst"]
+    assert mine["open_incidents"] == len(open_incidents(service, "host=worst"))
+
+
+def open_incidents(service: Service, group: str) -> list[Any]:
+    found: list[Any] = service.get("incidents", group=group, state="unresolved")["incidents"]
+    return found
