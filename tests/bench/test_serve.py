@@ -11,7 +11,7 @@ from tocsin.bench.serve.picture import draw
 from tocsin.bench.serve.run import STAGES, Plan, measure
 from tocsin.cli.main import main
 from tocsin.engine.batch import Batch
-from tocsin.ingest import http_json
+from tocsin.ingest import collectd, http_json, influx, otlp
 from tocsin.ingest.bodies import inflate
 from tocsin.ingest.remote_write import v1
 from tocsin.samples import Metric
@@ -29,10 +29,14 @@ def metrics() -> list[Metric]:
 def read(protocol: str, body: bytes) -> Batch:
     if protocol == "remote_write":
         return v1.Decoder(1_000).decode(inflate(body, "snappy", 2**20), 1_000).batch
+    if protocol == "influx":
+        return influx.Decoder(1_000).decode(body, 0, precision="ms").batch
+    if protocol == "ndjson":
+        return http_json.decode_lines(body, 1_000).batch
     return http_json.decode(body, 1_000).batch
 
 
-@pytest.mark.parametrize("protocol", ["remote_write", "json"])
+@pytest.mark.parametrize("protocol", ["remote_write", "json", "ndjson", "influx"])
 def test_bodies_say_what_they_should_again_and_again(protocol: str) -> None:
     body = PROTOCOLS[protocol].body(NUMBERS)
     for moment, values in ((MOMENT_MS, VALUES), (MOMENT_MS + 60_001, VALUES + 1)):
@@ -40,6 +44,18 @@ def test_bodies_say_what_they_should_again_and_again(protocol: str) -> None:
         assert [batch.metrics[place] for place in batch.samples.metric] == metrics()
         assert batch.samples.timestamp.tolist() == [moment * 1_000_000] * len(NUMBERS)
         assert batch.samples.value.tolist() == values.tolist()
+
+
+def test_bodies_of_others_hold_every_metric() -> None:
+    decoder = otlp.Decoder(1_000, otlp.Choices(), otlp.Intervals())
+    told = decoder.decode(PROTOCOLS["otlp"].body(NUMBERS).at(MOMENT_MS, VALUES)).batch
+    assert told.samples.value.tolist() == VALUES.tolist()
+    assert [metric.name for metric in told.metrics] == [metric.name for metric in metrics()]
+    lists = collectd.decode(PROTOCOLS["collectd"].body(NUMBERS).at(MOMENT_MS, VALUES), 1_000).batch
+    assert lists.samples.value.tolist() == VALUES.tolist()
+    assert len(set(lists.metrics)) == len(NUMBERS)
+    for one in (told, lists):
+        assert set(one.samples.timestamp.tolist()) == {MOMENT_MS * 1_000_000}
 
 
 def test_every_figure_is_measured(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import tocsin
@@ -28,7 +29,7 @@ def load(*arguments: object, code: int = 0) -> str:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == code, done.stderr
@@ -53,6 +54,15 @@ def files(tmp_path: Path) -> Path:
     for number in range(3):
         write(folder / f"file{number}.csv", number)
     return folder
+
+
+def at_work(process: subprocess.Popen[bytes], data: Path) -> bool:
+    """Whether it has opened a file of its own, or is over."""
+    try:
+        opened = psutil.Process(process.pid).open_files()
+    except psutil.Error:
+        return True
+    return process.poll() is not None or any(Path(f.path).parent == data for f in opened)
 
 
 def assert_as_scanned(database: Path, folder: Path) -> None:
@@ -93,9 +103,10 @@ def test_cut_off_again_and_again_it_goes_on(tmp_path: Path, files: Path) -> None
     command = [*COMMAND, str(files), "--data", str(data), "--batch-rows", "100"]
     for cut in range(4):
         with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment()) as process:
+            # Before, Python itself is starting, and nobody could take an interruption.
             deadline = time.monotonic() + 60
-            while not (data / "tocsin.db").exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            while not at_work(process, data) and time.monotonic() < deadline:
+                time.sleep(0.02)
             time.sleep(moments.uniform(0.0, 1.2))
             process.send_signal(signal.SIGKILL if cut % 2 else signal.SIGINT)
             _, err = process.communicate(timeout=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from tocsin.errors import BadInputError
-from tocsin.ingest.http_json import decode, decode_lines
+from tocsin.ingest.http_json import Decoder
 
 SEEDS = [
     b'{"samples": [{"metric": "a", "timestamp": 1700000000.5, "value": 2}]}',
@@ -17,13 +17,15 @@ SEEDS = [
 ]
 TOKENS = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"1e999", b"\\ud800", b'"value"']
 MOST = 1_000
+#: Stays from input to input, as it does in the service; small, so that it forgets often.
+_decoder = Decoder(500)
 
 
 def one(data: bytes) -> Hashable:
     """Samples are read or refused by place, or the body as a whole is."""
     _lines(data)
     try:
-        decoded = decode(data, MOST)
+        decoded = _decoder.decode(data, MOST)
     except BadInputError as error:
         return type(error).__name__, str(error)[:24]
     places = [*decoded.places.tolist(), *(r.index for r in decoded.rejected)]
@@ -34,6 +36,6 @@ def one(data: bytes) -> Hashable:
 
 def _lines(data: bytes) -> None:
     if data.count(b"\n") < MOST:
-        decoded = decode_lines(data, MOST)
+        decoded = _decoder.decode_lines(data, MOST)
         lines = [line for line in data.split(b"\n") if line.strip()]
         assert len(decoded.places) + len(decoded.rejected) == len(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
-from tocsin.ingest.influx import Memo, decode
+from tocsin.ingest.influx import Decoder
 from tocsin.samples import LATEST_NS, SECOND_NS
 
 __all__ = ["SEEDS", "one"]
@@ -19,12 +19,12 @@ SEEDS: Final[list[bytes]] = [
 
 _NOW: Final = 1_700_000_000 * SECOND_NS
 #: Stays from input to input, as it does in the service; small, so that it is emptied often.
-_memo: Final = Memo(100_000)
+_decoder: Final = Decoder(500)
 
 
 def one(data: bytes) -> Hashable:
     """Decode; nothing is raised, and no more comes out than a sample for each three bytes."""
-    told = decode(data, _NOW, memo=_memo)
+    told = _decoder.decode(data, _NOW)
     batch = told.batch
     assert len(batch) + len(told.rejected) <= (len(data) + 1) / 2
     assert len(batch.metrics) <= (len(data) + 1) / 2

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from tocsin.errors import BadInputError
-from tocsin.ingest.otlp import JSON, PROTOBUF, Choices, Intervals, decode, parse
+from tocsin.ingest.otlp import JSON, Choices, Decoder, Intervals, Points, decode, parse
 from tocsin.samples import LATEST_NS
 
 __all__ = ["SEEDS", "TOKENS", "one"]
@@ -100,16 +100,15 @@ TOKENS: Final[list[bytes]] = [b'"flags":1', b"NaN", b"Infinity", b"null", b"[]",
 _CHOICES: Final = Choices(quantiles=(0.0, 0.5, 1.0))
 #: Stays from input to input, as it does in the service; small, so that it forgets often.
 _intervals: Final = Intervals(2_000)
+_decoder: Final = Decoder(500, _CHOICES, _intervals)
 
 
 def one(data: bytes) -> Hashable:
     """Read and decode; only declared errors, no more samples than bytes could bring."""
-    encoding = JSON if data.startswith(b"{") else PROTOBUF
     try:
-        request = parse(data, encoding)
+        points = _read(data)
     except BadInputError as error:
         return str(error)[:60]
-    points = decode(request, _CHOICES, _intervals)
     samples = points.batch.samples
     assert len(points.places) == len(samples)
     # The smallest data point takes ten bytes, and makes two samples and its quantiles.
@@ -120,3 +119,9 @@ def one(data: bytes) -> Hashable:
     assert all(0 <= one.index < points.count for one in points.rejected)
     codes = frozenset(one.code for one in points.rejected)
     return len(samples), points.count, codes
+
+
+def _read(data: bytes) -> Points:
+    if data.startswith(b"{"):
+        return decode(parse(data, JSON), _CHOICES, _intervals)
+    return _decoder.decode(data)

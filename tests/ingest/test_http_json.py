@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tocsin.engine.batch import Reason, Receipt, Rejection
 from tocsin.errors import BadInputError, TimestampError, TooLargeError
-from tocsin.ingest.http_json import decode, decode_lines
+from tocsin.ingest.http_json import Decoded, Decoder, decode, decode_lines
 from tocsin.ingest.moments import iso_ns, moment_ns
 from tocsin.samples import SECOND_NS, Metric, iso
 
@@ -131,3 +132,113 @@ def test_times_that_are_told_are_read_back_to_the_nanosecond(time: int) -> None:
 def test_times_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(TimestampError):
         moment_ns(text)
+
+
+NUMBERS = st.sampled_from(
+    [
+        "0",
+        "-0",
+        "7",
+        "-1.5e-3",
+        "1E+5",
+        "0.1",
+        "0e999",
+        "1e400",
+        "1e-400",
+        "12345678901234567890",
+        "9007199254740993",
+        "0.30000000000000004",
+        "1234567890.12345678901234567890",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "-",
+        "NaN",
+        "null",
+        "true",
+        '"1"',
+        "1 2",
+    ]
+) | st.floats(-1e12, 1e12).map(repr)
+TEXTS = st.sampled_from(
+    ['"m"', '"n"', '""', '"\\u00fc"', '"\\ud800"', '"\\x"', '"\t"', '"a\\"b"', '"\\\\"', "5", '"']
+)
+OBJECTS = st.sampled_from(
+    [
+        "{}",
+        '{"a":"b"}',
+        '{"b" : "c","a":"d"}',
+        '{"a":"b","a":"c"}',
+        '{"a":1}',
+        '{"":"x"}',
+        "[]",
+        '{"a":"b",}',
+        '{"a"}',
+        '{"a\\n":"b"}',
+        '{"a":"b" "c":"d"}',
+    ]
+)
+MOMENTS = NUMBERS | st.sampled_from(
+    ['"1970-01-01T00:00:02Z"', '"2020-01-01"', '"\\ud800"', "1e300"]
+)
+BLANKS = st.sampled_from(["", "", " ", "\r\t"])
+
+
+@st.composite
+def written(draw: st.DrawFn) -> str:
+    """A sample as text, mostly a good one."""
+
+    def some(of: st.SearchStrategy[str], good: str) -> str:
+        return draw(of) if draw(st.integers(0, 3)) == 0 else good
+
+    members = {
+        "metric": some(TEXTS, '"m"'),
+        "timestamp": some(MOMENTS, "1700000000.125"),
+        "value": some(NUMBERS, "21.5"),
+        "labels": some(OBJECTS, '{"host":"a"}'),
+    }
+    names = draw(st.permutations(list(members)))[: draw(st.sampled_from([4, 4, 4, 3]))]
+    if draw(st.integers(0, 9)) == 0:
+        names.append(draw(st.sampled_from(["metric", "other"])))
+    blank = draw(BLANKS)
+    inside = f"{blank},{blank}".join(f'"{n}"{blank}:{blank}{members.get(n, "1")}' for n in names)
+    return f"{{{blank}{inside}{blank}}}"
+
+
+def told(decoded: Decoded) -> Any:
+    batch, rejected = decoded.batch, [(r.index, r.code, r.detail) for r in decoded.rejected]
+    columns = zip(batch.samples.metric, batch.samples.timestamp, batch.samples.value, strict=True)
+    samples = [(batch.metrics[m], int(t), repr(float(v))) for m, t, v in columns]
+    return samples, decoded.places.tolist(), rejected
+
+
+@given(st.lists(st.lists(written(), max_size=4), max_size=3), st.integers(0, 8))
+def test_the_quick_way_reads_what_the_exact_way_does(bodies: list[list[str]], limit: int) -> None:
+    decoder = Decoder(limit)
+    for texts in bodies:
+        inside = ", ".join(texts)
+        exact: Any = None
+        with suppress(BadInputError):
+            # What stands before the samples leaves the quick way nothing to take.
+            exact = told(decode(f'{{"before": 0, "samples": [{inside}]}}'.encode(), 100))
+        quick: Any = None
+        with suppress(BadInputError):
+            quick = told(decoder.decode(f' {{"samples" : [{inside}] }}\n'.encode(), 100))
+        assert quick == exact
+
+
+@given(st.lists(written(), max_size=5), st.integers(0, 8))
+def test_lines_are_read_quickly_as_exactly(texts: list[str], limit: int) -> None:
+    decoder = Decoder(limit)
+    lines = [text.replace("\n", "") for text in texts]
+    # A member that is said twice leaves the quick way nothing to take.
+    twice = [line.replace("{", '{"value":0,', 1) for line in lines]
+    exact = told(decode_lines("\n".join(twice).encode(), 100))
+    places = [(r[0], r[1]) for r in exact[2]]
+    for _ in range(2):
+        quick = told(decoder.decode_lines("\n".join(lines).encode(), 100))
+        if not any('"value"' not in line for line in lines):
+            assert quick[:2] == exact[:2]
+            assert [(r[0], r[1]) for r in quick[2]] == places

@@ -14,11 +14,15 @@ from tests.ingest.influx_lines import MEASUREMENTS, NAMES, POINTS, SIMPLE_POINTS
 from tocsin.engine.batch import Reason
 from tocsin.errors import BadInputError, TooLargeError
 from tocsin.ingest.decoded import Decoded
-from tocsin.ingest.influx import Memo, decode
+from tocsin.ingest.influx import Decoder
 from tocsin.samples import SECOND_NS
 
 NOW = 1_800_000_000 * SECOND_NS
 Row = tuple[str, dict[str, str], int, float]
+
+
+def decode(body: bytes, now: int, **told: Any) -> Decoded:
+    return Decoder(1_000).decode(body, now, **told)
 
 
 def rows(decoded: Decoded) -> list[Row]:
@@ -199,13 +203,13 @@ def test_what_is_written_is_read(points: list[Point], end: str) -> None:
     assert [r.code for r in told.rejected] == [Reason.NOT_NUMERIC] * texts
 
 
-@given(st.lists(st.lists(POINTS, max_size=4), max_size=4), st.integers(0, 20_000))
+@given(st.lists(st.lists(POINTS, max_size=4), max_size=4), st.integers(0, 20))
 def test_what_is_remembered_changes_nothing(bodies: list[list[Point]], most: int) -> None:
-    memo = Memo(most)
+    decoder = Decoder(most)
     for _ in range(2):
         for points in bodies:
             body = "\n".join(point.line() for point in points).encode()
-            assert rows(decode(body, NOW, memo=memo)) == rows(decode(body, NOW))
+            assert rows(decoder.decode(body, NOW)) == rows(decode(body, NOW))
 
 
 @given(MEASUREMENTS, st.dictionaries(NAMES, NAMES, max_size=3), NAMES, st.integers(0, 2**60))

@@ -44,13 +44,14 @@ from tocsin.api import (
     what_if,
 )
 from tocsin.api.access import Access
+from tocsin.api.decoding import OneByOne
 from tocsin.api.described import Described
 from tocsin.api.guard import guard, settle
 from tocsin.api.headers import add_headers
 from tocsin.api.lookups import Lookups
 from tocsin.api.matching import Matching
 from tocsin.api.parts import Parts
-from tocsin.api.protocols import influx, otlp, remote_write
+from tocsin.api.protocols import collectd, influx, otlp, remote_write
 from tocsin.api.stream import Hub
 from tocsin.api.turns import Turns
 from tocsin.config import Config
@@ -65,8 +66,10 @@ from tocsin.errors import (
     TooLargeError,
     UnknownMetricError,
 )
-from tocsin.ingest.influx import Memo
-from tocsin.ingest.otlp import Intervals
+from tocsin.ingest import http_json
+from tocsin.ingest.influx import Decoder
+from tocsin.ingest.otlp import Choices, Intervals
+from tocsin.ingest.otlp import Decoder as OtlpDecoder
 from tocsin.publish.publishing import Publishing
 from tocsin.store.courses import Courses
 from tocsin.store.queries import Reader
@@ -107,6 +110,7 @@ def make_app(
         route_handlers=[
             receive.receive,
             remote_write.handler(config),
+            *collectd.HANDLERS,
             query.list_metrics,
             query.show_metric,
             query.list_samples,
@@ -164,6 +168,11 @@ def make_app(
             what_if.try_settings,
         ],
     )
+    # Every metric that there may be, and a request of others.
+    known = config.max_metrics + config.max_body_samples
+    quantiles = sorted(set(config.otlp_quantiles))
+    choices = Choices(config.otlp_resource_labels, quantiles, config.max_body_samples)
+    intervals = Intervals()
     parts = {
         "config": config,
         "access": Access(config, engine.database),
@@ -179,8 +188,11 @@ def make_app(
         "groups": lookups.groups,
         "courses": Courses(engine.database),
         "overview": now.Overview(),
-        "influx": Memo(),
-        "otlp": Intervals(),
+        "influx": OneByOne(Decoder(known), engine.telemetry),
+        "json": OneByOne(http_json.Decoder(known), engine.telemetry),
+        "choices": choices,
+        "intervals": intervals,
+        "otlp": OneByOne(OtlpDecoder(known, choices, intervals), engine.telemetry),
         "decoding": asyncio.Semaphore(_DECODING),
         "scans": Turns(_SCANS, "several files are being scanned: send it again a little later"),
     }

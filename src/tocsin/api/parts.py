@@ -12,14 +12,14 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.groups import Groups
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.api.access import Access
+from tocsin.api.decoding import OneByOne
 from tocsin.api.matching import Matching
 from tocsin.api.stream import Hub
 from tocsin.api.turns import Turns
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
 from tocsin.engine.index import Index
-from tocsin.ingest.influx import Memo
-from tocsin.ingest.otlp import Intervals
+from tocsin.ingest import http_json, influx, otlp
 from tocsin.publish.publishing import Publishing
 from tocsin.store.courses import Courses
 from tocsin.store.queries import Reader
@@ -50,13 +50,16 @@ class Parts(State):
     index: Index
     #: What is going on, as it was last told.
     overview: Overview
-    #: Metrics by the bytes of their lines.
-    influx: Memo
-    #: Held while a large body is unpacked and decoded, which takes memory for a moment.
-    decoding: asyncio.Semaphore
     #: Files that are scanned.
     scans: Turns
-    #: The last points of cumulative histograms.
-    otlp: Intervals
+    #: Decoders of lines and of JSON.
+    influx: OneByOne[influx.Decoder]
+    json: OneByOne[http_json.Decoder]
+    #: Held while a large body is unpacked and decoded, which takes memory for a moment.
+    decoding: asyncio.Semaphore
+    #: What of OTLP becomes metrics, the last points of cumulative histograms, and the decoder.
+    choices: otlp.Choices
+    intervals: otlp.Intervals
+    otlp: OneByOne[otlp.Decoder]
     #: Where listeners over sockets of their own are reached, by key.
     listening: dict[str, Address]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
@@ -14,17 +13,14 @@ from litestar.params import HeaderParameter
 from tocsin.api.committing import committed
 from tocsin.api.models import ReceiptOut, RejectedOut
 from tocsin.api.parts import Parts
-from tocsin.config import Config
 from tocsin.engine.batch import Receipt
 from tocsin.engine.deliveries import KEY
 from tocsin.errors import BadInputError
 from tocsin.ingest.bodies import inflate
-from tocsin.ingest.http_json import PROTOCOL, Decoded, decode, decode_lines
+from tocsin.ingest.http_json import PROTOCOL, Decoded, Decoder
 
 __all__ = ["receive"]
 
-#: Larger bodies are decoded beside the event loop, so that others need not wait.
-_LARGE: Final = 256 * 1024
 #: The longest name of a source or key.
 _LONGEST: Final = 200
 #: The largest number that a database keeps.
@@ -138,7 +134,7 @@ async def receive(
     origin = _origin(key, source, position)
     told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = _Body(await request.body(), request.headers.get("content-encoding", ""), told in LINES)
-    decoded = await body.decode(state.config)
+    decoded = await body.decode(state)
     batch = replace(decoded.batch, sender=_sender(request, source), bulk=bulk, **origin)
     receipt = await committed(state, batch)
     state.engine.telemetry.refused(PROTOCOL, decoded.rejected)
@@ -173,15 +169,16 @@ class _Body:
     encoding: str
     lines: bool
 
-    async def decode(self, config: Config) -> Decoded:
+    async def decode(self, state: Parts) -> Decoded:
         """Its samples. Errors: `BadInputError`, `TooLargeError`."""
-        if len(self.data) < _LARGE and not self.encoding:
-            return self._decode(config)
-        return await asyncio.to_thread(self._decode, config)
+        config = state.config
 
-    def _decode(self, config: Config) -> Decoded:
-        data = inflate(self.data, self.encoding, config.max_body_bytes)
-        return (decode_lines if self.lines else decode)(data, config.max_body_samples)
+        def read(decoder: Decoder) -> Decoded:
+            data = inflate(self.data, self.encoding, config.max_body_bytes)
+            decode = decoder.decode_lines if self.lines else decoder.decode
+            return decode(data, config.max_body_samples)
+
+        return await state.json.take(read, self.data, self.encoding)
 
 
 def _out(receipt: Receipt, lines: bool) -> ReceiptOut:

@@ -13,10 +13,13 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from prometheus_client import parser
 
 from tocsin.bench.remote_write_messages import V1, V2
-from tocsin.ingest import http_json, rereading
+from tocsin.ingest import http_json, influx, otlp, rereading
 from tocsin.ingest.graphite import pickles, plaintext
 from tocsin.ingest.remote_write import v1, v2
 from tocsin.samples import SECOND_NS
@@ -213,10 +216,68 @@ def _json(plan: Plan) -> Contest:
     def alone(body: bytes) -> int:
         return len(msgspec.json.decode(body)["samples"])
 
+    decoder = http_json.Decoder(2 * plan.metrics)
+
     def ours(body: bytes) -> int:
-        return len(http_json.decode(body, _MOST).batch)
+        return len(decoder.decode(body, _MOST).batch)
 
     return Contest("JSON", bodies, ours, "msgspec alone, to dicts", alone)
+
+
+def _influx(plan: Plan) -> Contest:
+    bodies = []
+    for which, values in _requests(plan):
+        lines = []
+        for i, value in zip(which, values, strict=True):
+            labels = _labels(i)
+            name = labels.pop("__name__")
+            tags = ",".join(f"{label}={text}" for label, text in labels.items())
+            lines.append(f"{name},{tags} value={value!r} {_AT_MS}\n")
+        bodies.append("".join(lines).encode())
+    decoder = influx.Decoder(2 * plan.metrics)
+
+    def split(body: bytes) -> int:
+        columns = []
+        for line in body.decode().splitlines():
+            name, fields, moment = line.split(" ")
+            columns.append((name, float(fields.partition("=")[2]), int(moment)))
+        return len(columns)
+
+    def ours(body: bytes) -> int:
+        return len(decoder.decode(body, SECOND_NS, precision="ms").batch)
+
+    return Contest("InfluxDB lines", bodies, ours, "str.split and float alone", split)
+
+
+def _otlp(plan: Plan) -> Contest:
+    bodies = []
+    for which, values in _requests(plan):
+        request = ExportMetricsServiceRequest()
+        metrics = request.resource_metrics.add().scope_metrics.add().metrics
+        for i, value in zip(which, values, strict=True):
+            labels = _labels(i)
+            point = metrics.add(name=labels.pop("__name__")).gauge.data_points.add()
+            point.time_unix_nano, point.as_double = 1_000_000 * _AT_MS, value
+            for label, text in labels.items():
+                point.attributes.add(key=label).value.string_value = text
+        bodies.append(bytes(request.SerializeToString()))
+    decoder = otlp.Decoder(2 * plan.metrics, otlp.Choices(), otlp.Intervals())
+    known = dict[Any, int]()
+
+    def classes(body: bytes) -> int:
+        columns = []
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            for metric in (one for scope in resource.scope_metrics for one in scope.metrics):
+                for point in metric.gauge.data_points:
+                    labels = ((one.key, one.value.string_value) for one in point.attributes)
+                    key = known.setdefault((metric.name, *labels), len(known))
+                    columns.append((key, point.time_unix_nano, point.as_double))
+        return len(columns)
+
+    def ours(body: bytes) -> int:
+        return len(decoder.decode(body).batch)
+
+    return Contest("OTLP", bodies, ours, "Google's protobuf classes", classes)
 
 
 def _graphite(plan: Plan) -> Contest:
@@ -269,6 +330,8 @@ CONTESTS: Final[list[Callable[[Plan], Contest]]] = [
     _remote_write_2,
     _text,
     _json,
+    _influx,
+    _otlp,
     _graphite,
     _pickles,
 ]

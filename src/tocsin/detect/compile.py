@@ -21,6 +21,8 @@ __all__ = ["cache_folder", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_DETECT: Final = Path(__file__).parent
+
 #: Folders of older sources that are left for whoever still runs them.
 _KEPT: Final = 3
 
@@ -33,7 +35,7 @@ def kernel(function: F) -> F:
     """
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(_folder_of(Path(function.__code__.co_filename).parent))
     try:
         return _compiled(function)
     finally:
@@ -53,10 +55,18 @@ def cache_folder() -> Path:
     """Where the kernels of these sources are cached. Cost: reads the sources, once."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     base = Path(given) if given else _user_folder()
-    folder = base / _fingerprint(Path(__file__).parent)
+    folder = base / _fingerprint(_DETECT)
     if not folder.is_dir():
         _prune(base)
     return folder
+
+
+@cache
+def _folder_of(sources: Path) -> Path:
+    """Where the kernels in the files of this folder are cached."""
+    if sources == _DETECT or _DETECT in sources.parents:
+        return cache_folder()
+    return cache_folder() / _fingerprint(sources)
 
 
 def _user_folder() -> Path:

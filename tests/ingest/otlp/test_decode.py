@@ -25,7 +25,17 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from tests.fuzz.otlp import SEEDS, one
 from tocsin.errors import BadInputError, TooLargeError
-from tocsin.ingest.otlp import JSON, PROTOBUF, Choices, Intervals, Points, answer, decode, parse
+from tocsin.ingest.otlp import (
+    JSON,
+    PROTOBUF,
+    Choices,
+    Decoder,
+    Intervals,
+    Points,
+    answer,
+    decode,
+    parse,
+)
 from tocsin.samples import SECOND_NS
 
 T = 1_700_000_000 * SECOND_NS
@@ -53,7 +63,22 @@ def request_of(*metrics: Metric, **resource: str) -> ExportMetricsServiceRequest
 def told(
     *metrics: Metric, intervals: Intervals | None = None, choices: Choices = CHOICES, **of: str
 ) -> Points:
-    return decode(request_of(*metrics, **of), choices, intervals or Intervals())
+    return both(request_of(*metrics, **of), choices, intervals or Intervals())
+
+
+def both(request: ExportMetricsServiceRequest, choices: Choices, intervals: Intervals) -> Points:
+    """What is read over protobuf's classes, which the quick way reads as well."""
+    points = decode(request, choices, intervals)
+    # What was told before is told again, and so means the same.
+    decoder = Decoder(1_000, choices, intervals)
+    for _ in range(2):
+        quick = decoder.decode(bytes(request.SerializeToString()))
+        assert repr(rows(quick)) == repr(rows(points))
+        assert quick.places == points.places
+        assert quick.count == points.count
+        assert quick.rejected == points.rejected
+        assert counters(quick) == counters(points)
+    return points
 
 
 def rows(points: Points) -> list[Row]:
@@ -360,3 +385,59 @@ def test_no_bytes_break_it(body: bytes) -> None:
 @given(st.sampled_from(SEEDS), st.integers(0, 400), st.integers(0, 400), st.binary(max_size=10))
 def test_damaged_requests_break_nothing(seed: bytes, start: int, end: int, other: bytes) -> None:
     one(seed[:start] + other + seed[end:])
+
+
+VALUES = st.floats() | st.integers(-(2**63), 2**63 - 1)
+TIMES = st.sampled_from([T, T + 1, 0, 2**63, 9_214_646_400 * SECOND_NS])
+LABELS = st.dictionaries(st.sampled_from("abü"), st.text(max_size=3) | st.booleans(), max_size=3)
+
+
+@st.composite
+def any_number(draw: st.DrawFn) -> NumberDataPoint:
+    point = number(draw(VALUES), time_unix_nano=draw(TIMES), start_time_unix_nano=draw(TIMES))
+    point.attributes.extend(keyed(draw(LABELS)))
+    point.flags = draw(st.sampled_from([0, 0, 1, 2, 3]))
+    if draw(st.integers(0, 5)) == 0:
+        point.ClearField("value")
+    if draw(st.booleans()):
+        point.exemplars.add(as_double=1.0)
+    return point
+
+
+@st.composite
+def whole_metrics(draw: st.DrawFn) -> Metric:
+    points = draw(st.lists(any_number(), max_size=3))
+    name = draw(st.sampled_from(["m", "n", "", "\x00"]))
+    kind = draw(st.integers(0, 4))
+    metric = Metric(name=name, description="d" * draw(st.integers(0, 200)), unit="s")
+    if kind == 0:
+        metric.histogram.aggregation_temporality = CUMULATIVE  # type: ignore[assignment]
+        metric.histogram.data_points.add(time_unix_nano=T, count=3, sum=1.5)
+    elif kind < 3:
+        # A name that is both would be one metric, declared by whichever came first.
+        metric.name += "g" if name else ""
+        metric.gauge.data_points.extend(points)
+    else:
+        metric.sum.data_points.extend(points)
+        metric.sum.aggregation_temporality = draw(st.integers(0, 3))  # type: ignore[assignment]
+        metric.sum.is_monotonic = True
+    return metric
+
+
+@given(st.lists(st.tuples(st.text(max_size=2), st.lists(whole_metrics(), max_size=3)), max_size=3))
+def test_the_quick_way_reads_the_same(resources: list[tuple[str, list[Metric]]]) -> None:
+    request = ExportMetricsServiceRequest()
+    for name, metrics in resources:
+        one = request.resource_metrics.add()
+        one.resource.attributes.extend(keyed({"service.name": name, "host.name": "other"}))
+        one.scope_metrics.add().metrics.extend(metrics)
+        one.scope_metrics.add().metrics.extend(metrics[:1])
+    both(request, CHOICES, Intervals())
+
+
+def test_a_damaged_text_of_a_new_metric_is_told() -> None:
+    body = bytes(request_of(gauge(number(1.0), name="xyz")).SerializeToString())
+    decoder = Decoder(10, CHOICES, Intervals())
+    assert len(decoder.decode(body).batch) == 1
+    with pytest.raises(BadInputError):
+        decoder.decode(body.replace(b"xyz", b"x\xffz"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 import time
@@ -24,12 +23,10 @@ from tocsin.engine.batch import Batch, Reason, Receipt
 from tocsin.errors import BadInputError, QueueFullError, StoreError, TocsinError, TooLargeError
 from tocsin.ingest.bodies import inflate
 from tocsin.ingest.decoded import Decoded
-from tocsin.ingest.influx import PROTOCOL, decode
+from tocsin.ingest.influx import PROTOCOL, Decoder
 
 __all__ = ["router"]
 
-#: Larger bodies are decoded beside the event loop, so that others need not wait.
-_LARGE: Final = 64 * 1024
 _HEADERS: Final = {"X-Influxdb-Version": f"tocsin-{__version__}", "X-Influxdb-Build": "tocsin"}
 #: Version 2's words for what went wrong.
 _CODES: Final = {
@@ -119,20 +116,14 @@ async def _write(request: Request[Any, Any, Any], state: Parts) -> None:
 
 async def _decode(request: Request[Any, Any, Any], state: Parts, body: bytes) -> Decoded:
     encoding = request.headers.get("content-encoding", "")
-    if len(body) < _LARGE and not encoding:
-        return _read(body, encoding, request, state)
-    async with state.decoding:
-        return await asyncio.to_thread(_read, body, encoding, request, state)
+    precision = str(request.query_params.get("precision", ""))
+    config, now = state.config, time.time_ns()
 
+    def read(decoder: Decoder) -> Decoded:
+        lines = inflate(body, encoding, config.max_body_bytes)
+        return decoder.decode(lines, now, precision=precision, most=config.max_body_samples)
 
-def _read(body: bytes, encoding: str, request: Request[Any, Any, Any], state: Parts) -> Decoded:
-    return decode(
-        inflate(body, encoding, state.config.max_body_bytes),
-        time.time_ns(),
-        precision=str(request.query_params.get("precision", "")),
-        most=state.config.max_body_samples,
-        memo=state.influx,
-    )
+    return await state.influx.take(read, body, encoding)
 
 
 def _partly(decoded: Decoded, batch: Batch, receipt: Receipt) -> str | None:

@@ -19,7 +19,6 @@ from tocsin.ingest.otlp import (
     JSON,
     PROTOBUF,
     PROTOCOL,
-    Choices,
     Points,
     answer,
     decode,
@@ -29,7 +28,7 @@ from tocsin.ingest.otlp import (
 
 __all__ = ["router"]
 
-#: Larger bodies are decoded beside the event loop, so that others need not wait.
+#: Larger bodies in JSON are decoded beside the event loop, so that others need not wait.
 _LARGE: Final = 16 * 1024
 #: Status, and after how many seconds to try again.
 _STATUS: Final[dict[type[TocsinError], tuple[int, int | None]]] = {
@@ -80,19 +79,22 @@ async def _decode(
     request: Request[Any, Any, Any], state: Parts, body: bytes, encoding: str
 ) -> Points:
     compression = request.headers.get("content-encoding", "")
+    if encoding == PROTOBUF:
+        most = state.config.max_body_bytes
+        return await state.otlp.take(
+            lambda decoder: decoder.decode(inflate(body, compression, most)), body, compression
+        )
     if len(body) < _LARGE and not compression:
-        return _read(body, compression, encoding, state)
+        return _of_json(body, compression, state)
     async with state.decoding:
-        return await asyncio.to_thread(_read, body, compression, encoding, state)
+        return await asyncio.to_thread(_of_json, body, compression, state)
 
 
-def _read(body: bytes, compression: str, encoding: str, state: Parts) -> Points:
-    config = state.config
-    quantiles = sorted(set(config.otlp_quantiles))
-    choices = Choices(config.otlp_resource_labels, quantiles, config.max_body_samples)
-    body = inflate(body, compression, config.max_body_bytes)
-    message = parse(body, encoding, choices.most_parts)
-    return decode(message, choices, state.otlp)
+def _of_json(body: bytes, compression: str, state: Parts) -> Points:
+    with state.engine.telemetry.stage("decode"):
+        body = inflate(body, compression, state.config.max_body_bytes)
+        message = parse(body, JSON, state.choices.most_parts)
+        return decode(message, state.choices, state.intervals)
 
 
 def _partly(points: Points, batch: Batch, receipt: Receipt) -> tuple[int, str]:

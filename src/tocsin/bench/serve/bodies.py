@@ -110,6 +110,67 @@ class _Json:
         return msgspec.json.encode({"samples": self._samples})
 
 
+class _Lines(_Json):
+    """The same, one sample a line (NDJSON)."""
+
+    def at(self, moment_ms: int, values: Floats) -> bytes:
+        """One line a metric."""
+        for sample, value in zip(self._samples, values.tolist(), strict=True):
+            sample["timestamp"], sample["value"] = moment_ms / 1_000, value
+        return msgspec.json.Encoder().encode_lines(self._samples)
+
+
+class _Otlp:
+    """``ExportMetricsServiceRequest``: gauges of one data point each, a resource a machine."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+            ExportMetricsServiceRequest,
+        )
+
+        self._request = ExportMetricsServiceRequest()
+        self._points: list[Any] = []
+        machine, metrics = -1, None
+        for number in numbers:
+            labels = labels_of(number)
+            if metrics is None or number // _EACH != machine:
+                machine = number // _EACH
+                resource = self._request.resource_metrics.add()
+                service = resource.resource.attributes.add(key="service.name")
+                service.value.string_value = labels["job"]
+                metrics = resource.scope_metrics.add().metrics
+            del labels["job"]
+            point = metrics.add(name=labels.pop("__name__")).gauge.data_points.add()
+            for key, text in labels.items():
+                point.attributes.add(key=key).value.string_value = text
+            self._points.append(point)
+
+    def at(self, moment_ms: int, values: Floats) -> bytes:
+        """Protobuf."""
+        for point, value in zip(self._points, values.tolist(), strict=True):
+            point.time_unix_nano, point.as_double = moment_ms * 1_000_000, value
+        return bytes(self._request.SerializeToString())
+
+
+class _Collectd:
+    """What collectd's write_http plugin posts: value lists of one gauge each."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self._lists: list[dict[str, Any]] = []
+        for number in numbers:
+            labels = labels_of(number)
+            told = {"dstypes": ["gauge"], "dsnames": ["value"], "interval": 60.0}
+            names = {"plugin": labels["__name__"], "plugin_instance": labels["cluster"]}
+            kind = {"type": "gauge", "type_instance": labels["job"]}
+            self._lists.append({**told, "host": labels["instance"], **names, **kind})
+
+    def at(self, moment_ms: int, values: Floats) -> bytes:
+        """All value lists in one document."""
+        for one, value in zip(self._lists, values.tolist(), strict=True):
+            one["time"], one["values"] = moment_ms / 1_000, [value]
+        return msgspec.json.encode(self._lists)
+
+
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number >= 0x80:
@@ -141,4 +202,7 @@ PROTOCOLS: Final[Mapping[str, Wire]] = {
     ),
     "influx": Wire("/write?precision=ms", {"Content-Type": "text/plain"}, _Influx),
     "json": Wire("/api/v1/samples", {"Content-Type": "application/json"}, _Json),
+    "ndjson": Wire("/api/v1/samples", {"Content-Type": "application/x-ndjson"}, _Lines),
+    "otlp": Wire("/v1/metrics", {"Content-Type": "application/x-protobuf"}, _Otlp),
+    "collectd": Wire("/api/v1/collectd", {"Content-Type": "application/json"}, _Collectd),
 }

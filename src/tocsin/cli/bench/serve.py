@@ -47,7 +47,8 @@ def serve(
     seconds
         How long it must keep up.
     protocol
-        remote_write, influx or json; give it several times for each. Default: remote_write.
+        remote_write, influx, json, ndjson, otlp or collectd; give it several times for each.
+        Default: remote_write.
     request
         Samples of one request.
     connections

@@ -1,6 +1,5 @@
 """InfluxDB's line protocol: ``measurement,tag=value field=1,other=2i timestamp``."""
 
-from tocsin.ingest.influx.decode import PRECISIONS, PROTOCOL, decode
-from tocsin.ingest.influx.series import Memo
+from tocsin.ingest.influx.decode import PRECISIONS, PROTOCOL, Decoder
 
-__all__ = ["PRECISIONS", "PROTOCOL", "Memo", "decode"]
+__all__ = ["PRECISIONS", "PROTOCOL", "Decoder"]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from tocsin.engine.batch import Reason
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.engine.batch import Batch, Reason, Rejection
 from tocsin.errors import BadInputError, TooLargeError
-from tocsin.ingest.columns import Columns
 from tocsin.ingest.decoded import Decoded
 from tocsin.ingest.influx.lines import BadLineError, Line, parse
-from tocsin.ingest.influx.series import Memo
+from tocsin.ingest.influx.series import Series
 from tocsin.ingest.influx.values import BadFieldError, number
-from tocsin.samples import LATEST_NS, SECOND_NS
+from tocsin.ingest.known import Known
+from tocsin.ingest.scans import influx as scan
+from tocsin.samples import LATEST_NS, SECOND_NS, Metric, Samples
 
-__all__ = ["PRECISIONS", "PROTOCOL", "decode"]
+__all__ = ["PRECISIONS", "PROTOCOL", "Decoder"]
 
 #: Under this name the samples are counted.
 PROTOCOL: Final = "influxdb"
@@ -37,132 +42,146 @@ _DIGITS: Final = 19
 _TOLD: Final = 80
 
 
-def decode(
-    body: bytes, now: int, *, precision: str = "", most: int = 2**31, memo: Memo | None = None
-) -> Decoded:
-    """Read lines; each numeric field is a sample of the metric ``measurement.field``.
+class Decoder:
+    """Reads bodies; remembers up to ``limit`` metrics, which changes nothing but the speed.
 
-    The field ``value`` is the metric ``measurement``; tags are labels. ``now`` (ns) stands for a
-    missing timestamp; ``memo`` remembers metrics from one call to the next.
-
-    A rejection's place is its line's number from 0: a line that cannot be read, or a field that
-    cannot; strings are rejected as `Reason.NOT_NUMERIC`, which nobody needs to hear of.
-    Errors: `BadInputError` for an unknown precision, `TooLargeError` for more than ``most`` fields.
-    Cost: 1 to 2 µs a sample whose metric the memo knows, about 10 µs else.
+    One thread at a time.
     """
-    unit = PRECISIONS.get(precision)
-    if unit is None:
-        known = ", ".join(filter(None, PRECISIONS))
-        raise BadInputError(f"precision={precision[:20]!r}: must be one of {known}")
-    decoder = _Decoder(now, unit, most, memo or Memo())
-    decoder.read(body)
-    return decoder.columns.done()
+
+    def __init__(self, limit: int) -> None:
+        self._known = Known(limit)
+
+    def decode(self, body: bytes, now: int, *, precision: str = "", most: int = 2**31) -> Decoded:
+        """Read lines; each numeric field is a sample of the metric ``measurement.field``.
+
+        The field ``value`` is the metric ``measurement``; tags are labels. ``now`` (ns) stands for
+        a missing timestamp.
+
+        A rejection's place is its line's number from 0: a line that cannot be read, or a field
+        that cannot; strings are rejected as `Reason.NOT_NUMERIC`, which nobody needs to hear of.
+        Errors: `BadInputError` for an unknown precision, `TooLargeError` for more than ``most``
+        fields. Cost: 0.5 µs a sample of a metric that is known, about 10 µs for one that is not,
+        and for each line in which something is escaped, quoted or wrong.
+        """
+        unit = PRECISIONS.get(precision)
+        if unit is None:
+            known = ", ".join(filter(None, PRECISIONS))
+            raise BadInputError(f"precision={precision[:20]!r}: must be one of {known}")
+        reading = _Reading(self._known, body, now, unit, most)
+        reading.read()
+        return reading.done()
 
 
-class _Decoder:
-    def __init__(self, now: int, unit: int, most: int, memo: Memo) -> None:
-        self.columns = Columns(PROTOCOL)
-        self._now, self._unit, self._most, self._memo = now, unit, most, memo
-        #: Of each key: its fields' indices in the batch.
-        self._rows: dict[bytes, dict[bytes, int]] = {}
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What lines are read into, with room for as many samples as a body can hold."""
 
-    def read(self, body: bytes) -> None:
-        at, place = 0, 0
-        values, rejected = self.columns.value, self.columns.rejected
-        while at < len(body):
-            end = body.find(b"\n", at)
-            if end < 0:
-                end = len(body)
-            if not self._quickly(body[at:end]):
-                end = self._exactly(body, at, place)
-            if len(values) + len(rejected) > self._most:
-                raise TooLargeError(f"more than {self._most} fields at once: send fewer lines")
-            at, place = end + 1, place + 1
+    hashes: NDArray[np.uint64]
+    spans: NDArray[np.int64]
+    times: NDArray[np.int64]
+    values: NDArray[np.float64]
+    inexact: NDArray[np.bool_]
+    places: NDArray[np.int64]
+    state: NDArray[np.int64]
 
-    def _quickly(self, line: bytes) -> bool:
-        """Take a line in which nothing is escaped, quoted or wrong; False: left untouched."""
-        if b'"' in line or b"\\" in line:
-            return False
-        parts = line.split(b" ")
-        time = self._now
-        if len(parts) == 3:
-            moment = parts[2]
-            if not moment.isdigit() or len(moment) > _DIGITS:
-                return False
-            time = int(moment) * self._unit
-            if time >= LATEST_NS:
-                return False
-        elif len(parts) != 2:
-            return False
-        key = parts[0]
-        row = self._rows.get(key)
-        if row is None:
-            if not key or key.startswith((b"#", b"\t", b"\r")):
-                return False
-            row = self._rows[key] = {}
-        return self._take_quickly(key, row, parts[1], time)
+    @classmethod
+    def room(cls, size: int, most: int) -> _Columns:
+        """Room for a body of ``size`` bytes. Memory is only taken where written."""
+        # A field has at least three bytes with what separates it.
+        n = min(size // 3 + 1, most)
+        return cls(
+            np.zeros((n, 2), dtype=np.uint64),
+            np.empty((n, scan.SPANS), dtype=np.int64),
+            np.empty(n, dtype=np.int64),
+            np.empty(n, dtype=np.float64),
+            np.empty(n, dtype=np.bool_),
+            np.empty(n, dtype=np.int64),
+            np.zeros(3, dtype=np.int64),
+        )
 
-    def _take_quickly(self, key: bytes, row: dict[bytes, int], fields: bytes, time: int) -> bool:
-        indices, values = [], []
-        for part in fields.split(b","):
-            name, _, text = part.partition(b"=")
-            try:
-                values.append(number(text))
-            except BadFieldError:
-                return False
-            index = row.get(name) or (self._index(key, row, name) if name else "")
-            if isinstance(index, str):
-                return False
-            indices.append(index)
-        columns = self.columns
-        columns.metric += indices
-        columns.value += values
-        columns.timestamp += [time] * len(values)
-        return True
 
-    def _index(self, key: bytes, row: dict[bytes, int], name: bytes) -> int | str:
-        """The place of a metric in the batch; or why there is none."""
-        index = row.get(name)
-        if index is not None:
-            return index
-        metric = self._memo.metric(key, name)
-        if isinstance(metric, str):
-            return metric
-        index = row[name] = len(self.columns.metrics)
-        self.columns.metrics.append(metric)
-        return index
+class _Reading:
+    """One body on its way into columns."""
 
-    def _exactly(self, body: bytes, at: int, place: int) -> int:
+    def __init__(self, known: Known, body: bytes, now: int, unit: int, most: int) -> None:
+        self._known, self._body, self._now, self._unit, self._most = known, body, now, unit, most
+        self._columns = _Columns.room(len(body), most)
+        self._rejected: list[Rejection] = []
+        #: Key and name of the samples of lines that were read by all rules, by place in columns.
+        self._exact: dict[int, tuple[bytes, bytes]] = {}
+        #: The series that was asked for last.
+        self._key, self._series = b"", Series(b"")
+
+    def read(self) -> None:
+        data, state = np.frombuffer(self._body, dtype=np.uint8), self._columns.state
+        while not self._quickly(data):
+            at = int(state[scan.AT])
+            end = self._exactly(at, int(state[scan.PLACE]))
+            self._check(int(state[scan.COUNT]))
+            state[scan.AT] = end + 1
+            state[scan.PLACE] += 1
+        self._check(int(state[scan.COUNT]))
+
+    def _check(self, count: int) -> None:
+        if count + len(self._rejected) > self._most:
+            raise TooLargeError(f"more than {self._most} fields at once: send fewer lines")
+
+    def _quickly(self, data: NDArray[np.uint8]) -> bool:
+        """Read on to a line that is not plain; whether there is none."""
+        columns = self._columns
+        outcome = scan.scan(
+            data,
+            self._known.key,
+            self._unit,
+            LATEST_NS,
+            self._now,
+            columns.hashes,
+            columns.spans,
+            columns.times,
+            columns.values,
+            columns.inexact,
+            columns.places,
+            columns.state,
+        )
+        if outcome == scan.TOO_MANY:
+            self._check(self._most + 1)
+        return outcome == 1
+
+    def _exactly(self, at: int, place: int) -> int:
         """Take one line by all rules; returns where it ends."""
         try:
-            line = parse(body, at)
+            line = parse(self._body, at)
         except BadLineError as error:
-            self._refuse_line(place, Reason.BAD_LINE, body[at : error.end], error.detail)
+            self._refuse_line(place, Reason.BAD_LINE, at, error.end, error.detail)
             return error.end
         if isinstance(line, int):
             return line
         try:
             time = self._time(line.moment)
         except ValueError:
-            self._refuse_line(place, Reason.BAD_TIMESTAMP, body[at : line.end], "bad timestamp")
+            self._refuse_line(place, Reason.BAD_TIMESTAMP, at, line.end, "bad timestamp")
             return line.end
-        self._take_exactly(line, place, time, body[at : line.end])
+        self._take(line, place, time, at)
         return line.end
 
-    def _take_exactly(self, line: Line, place: int, time: int, whole: bytes) -> None:
-        row = self._rows.setdefault(line.key, {})
+    def _take(self, line: Line, place: int, time: int, at: int) -> None:
+        columns = self._columns
         for name, text in line.fields:
             try:
                 value = number(text)
             except BadFieldError as error:
                 told = f"field {name[:_TOLD].decode(errors='replace')!r} {error.detail}"
-                self.columns.refuse(place, error.code, told)
+                self._rejected.append(Rejection(place, error.code, told))
                 continue
-            index = self._index(line.key, row, name)
-            if isinstance(index, str):
-                self._refuse_line(place, Reason.BAD_METRIC, whole, index)
-                continue
-            self.columns.add(place, index, time, value)
+            n = int(columns.state[scan.COUNT])
+            self._check(n + 1)
+            # No key that is read quickly holds a newline.
+            self._known.hash_of(b"\n".join((line.key, name)), columns.hashes[n])
+            self._exact[n] = line.key, name
+            columns.spans[n, :2] = at, line.end
+            columns.times[n], columns.values[n], columns.inexact[n] = time, value, False
+            columns.places[n] = place
+            columns.state[scan.COUNT] += 1
 
     def _time(self, moment: bytes) -> int:
         if not moment:
@@ -175,6 +194,40 @@ class _Decoder:
             raise ValueError
         return time
 
-    def _refuse_line(self, place: int, code: Reason, line: bytes, detail: str) -> None:
-        told = line[:_TOLD].decode(errors="replace")
-        self.columns.refuse(place, code, f"unable to parse '{told}': {detail}")
+    def _refuse_line(self, place: int, code: Reason, at: int, end: int, detail: str) -> None:
+        told = self._body[at : min(end, at + _TOLD)].decode(errors="replace")
+        self._rejected.append(Rejection(place, code, f"unable to parse '{told}': {detail}"))
+
+    def done(self) -> Decoded:
+        """Everything that was read."""
+        columns, known = self._columns, self._known
+        count = int(columns.state[scan.COUNT])
+        values = columns.values[:count]
+        for i in np.flatnonzero(columns.inexact[:count]).tolist():
+            start, stop = columns.spans[i, 6:].tolist()
+            values[i] = float(self._body[start:stop])
+        entries = known.entries(columns.hashes[:count], self._metric)
+        times = columns.times[:count]
+        bad = known.bad(entries)
+        if bad.any():
+            for i in np.flatnonzero(bad).tolist():
+                at, end = columns.spans[i, :2].tolist()
+                why = str(known.metrics[entries[i]])
+                self._refuse_line(int(columns.places[i]), Reason.BAD_METRIC, at, end, why)
+            entries, times, values = entries[~bad], times[~bad], values[~bad]
+        metrics, which = known.distinct(entries)
+        # A copy: the rest of the room need not stay.
+        samples = Samples(which, times.copy(), values.copy())
+        rejected = sorted(self._rejected, key=lambda one: one.index)
+        return Decoded(Batch(metrics, samples, PROTOCOL), rejected)
+
+    def _metric(self, i: int) -> Metric | str:
+        """The metric of a sample; or why there is none."""
+        exact = self._exact.get(i)
+        if exact is None:
+            start, stop, name, end = self._columns.spans[i, 2:6].tolist()
+            exact = self._body[start:stop], self._body[name:end]
+        key, field = exact
+        if key != self._key:
+            self._key, self._series = key, Series(key)
+        return self._series.metric(field)

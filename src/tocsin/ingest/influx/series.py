@@ -10,26 +10,20 @@ from tocsin.ingest.identity import metric_of
 from tocsin.ingest.influx.lines import plain
 from tocsin.samples import Metric
 
-__all__ = ["Memo", "Series"]
+__all__ = ["Series"]
 
 #: The name of a field that says nothing: its metric is called as the measurement.
 _VALUE: Final = "value"
 _COMMA: Final = re.compile(rb"(?<!\\),")
 _EQUALS: Final = re.compile(rb"(?<!\\)=")
-#: Bytes that a series, and a field of it, take in memory about, beside their text.
-_SERIES_BYTES: Final = 1_200
-_FIELD_BYTES: Final = 600
-_TEXT_FACTOR: Final = 8
 
 
 class Series:
     """A measurement with its tags; or, in ``trouble``, why it is none."""
 
-    __slots__ = ("fields", "labels", "measurement", "trouble")
+    __slots__ = ("labels", "measurement", "trouble")
 
     def __init__(self, key: bytes) -> None:
-        #: What has been asked for: the metric, or why there is none.
-        self.fields: dict[bytes, Metric | str] = {}
         self.measurement, self.labels, self.trouble = "", dict[str, str](), ""
         try:
             self.measurement, self.labels = _parts(key)
@@ -71,34 +65,3 @@ def _tag(tag: bytes) -> tuple[str, str]:
     if len(values) > 1:
         raise BadInputError("invalid tag format")
     return plain(name).decode(), plain(values[0]).decode()
-
-
-class Memo:
-    """Series by their bytes, so that what comes again every few seconds is read only once.
-
-    Holds about ``most`` bytes; then it begins anew. May be shared by threads.
-    """
-
-    def __init__(self, most: int = 64 * 1024 * 1024) -> None:
-        self._most = most
-        self._series: dict[bytes, Series] = {}
-        self._bytes = 0
-
-    def metric(self, key: bytes, field: bytes) -> Metric | str:
-        """The metric of a line's key (measurement and tags) and a field's name; or why not."""
-        series = self._series.get(key)
-        if series is None:
-            series = Series(key)
-            self._take(_SERIES_BYTES + _TEXT_FACTOR * len(key))
-            self._series[key] = series
-        metric = series.fields.get(field)
-        if metric is None:
-            metric = series.fields[field] = series.metric(field)
-            self._take(_FIELD_BYTES + _TEXT_FACTOR * len(field))
-        return metric
-
-    def _take(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > self._most:
-            self._series = {}
-            self._bytes = size

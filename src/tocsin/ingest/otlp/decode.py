@@ -32,7 +32,7 @@ from tocsin.ingest.otlp.buckets import Buckets, Explicit, Exponential, quantiles
 from tocsin.ingest.otlp.intervals import Intervals
 from tocsin.samples import LATEST_NS, SECOND_NS, Metric
 
-__all__ = ["PROTOCOL", "Choices", "Points", "decode"]
+__all__ = ["PROTOCOL", "Choices", "Points", "Walk", "decode"]
 
 #: Under this name the samples are counted.
 PROTOCOL: Final = "otlp"
@@ -86,10 +86,9 @@ def decode(request: ExportMetricsServiceRequest, choices: Choices, intervals: In
 
     Errors: `TooLargeError`. Cost: about 10 µs a number, 50 µs a histogram.
     """
-    walk = _Walk(choices, intervals)
+    walk = Walk(choices, intervals)
     walk.read(request)
-    told = walk.columns.done()
-    return Points(told.batch, told.rejected, walk.places, walk.place + 1)
+    return walk.points()
 
 
 class _BadPointError(Exception):
@@ -98,7 +97,7 @@ class _BadPointError(Exception):
         self.code, self.detail = code, detail
 
 
-class _Walk:
+class Walk:
     """On the way through a request: where it is, and what has been found."""
 
     def __init__(self, choices: Choices, intervals: Intervals) -> None:
@@ -112,7 +111,21 @@ class _Walk:
         self._resource: Labels = ()
         self._name = ""
 
+    def points(self) -> Points:
+        """What has been found."""
+        told = self.columns.done()
+        return Points(told.batch, told.rejected, self.places, self.place + 1)
+
+    def one(self, metric: OtlpMetric, resource: Labels, place: int) -> None:
+        """Read one metric; ``place``: the number of its first data point.
+
+        Errors: `TooLargeError`.
+        """
+        self._resource, self.place = resource, place - 1
+        self._metric(metric)
+
     def read(self, request: ExportMetricsServiceRequest) -> None:
+        """Read everything. Errors: `TooLargeError`."""
         self._met(len(request.resource_metrics))
         for resource in request.resource_metrics:
             attributes = resource.resource.attributes

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.ingest.remote_write import scan
 from tocsin.ingest.remote_write.content import Content, Entries, Scanned, check, read
 from tocsin.ingest.remote_write.counters import Families
 from tocsin.ingest.remote_write.known import Known, Pair
 from tocsin.ingest.remote_write.wire import fields
+from tocsin.ingest.scans import remote_write as scan
 
 __all__ = ["MESSAGE", "Decoder"]
 

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.ingest.remote_write import scan
 from tocsin.ingest.remote_write.content import Content, Entries, Scanned, check, read
 from tocsin.ingest.remote_write.counters import BY_TYPE, Type
 from tocsin.ingest.remote_write.known import Known, Pair
+from tocsin.ingest.scans import remote_write as scan
 
 __all__ = ["MESSAGE", "Decoder"]
 

@@ -1,7 +1,7 @@
 """Compiled scans of remote write's bytes: protobuf's wire format into columns, without objects.
 
 Everything that is read lies in one array of bytes; every step is bounded by where its message
-ends. All kernels stand in this file, because that is what their cache goes by.
+ends.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from numba import uint64
 from numpy.typing import NDArray
 
 from tocsin.detect.compile import kernel
+from tocsin.ingest.scans.hashing import begin, end, hash_bytes, mix, word
+from tocsin.ingest.scans.protobuf import BYTES, FIXED64, VARINT, skip, span, tag, varint
 
 __all__ = [
     "BAD_REFERENCE",
@@ -27,8 +29,6 @@ __all__ = [
     "SERIES",
     "STALE",
     "TOO_MANY",
-    "find",
-    "put",
     "scan_1",
     "scan_2",
 ]
@@ -56,69 +56,9 @@ SCATTERED: Final = 1
 BAD_REFERENCE: Final = 2
 ODD_REFERENCES: Final = 3
 
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_BYTES: Final = 2
-_FIXED32: Final = 5
-
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
-
-
-@kernel
-def _varint(data: Bytes, at: int, stop: int) -> tuple[Any, int]:
-    """A number and where it ends; -1: nowhere."""
-    value = uint64(0)
-    shift = 0
-    while at < stop and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= uint64(byte & 0x7F) << uint64(shift)
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    return value, -1
-
-
-@kernel
-def _tag(data: Bytes, at: int, stop: int) -> tuple[Any, Any, int]:
-    """A field's number, its wire type, and where its content begins; -1: damaged."""
-    tag, at = _varint(data, at, stop)
-    if at < 0 or tag > uint64(0xFFFFFFFF) or tag < uint64(8):
-        return 0, 0, -1
-    return np.int64(tag >> uint64(3)), np.int64(tag & uint64(7)), at
-
-
-@kernel
-def _span(data: Bytes, at: int, stop: int) -> tuple[Any, Any]:
-    """Where a content with a length before it begins and ends; the end is -1: nowhere."""
-    length, at = _varint(data, at, stop)
-    if at < 0 or length > uint64(stop - at):
-        return at, -1
-    return at, at + np.int64(length)
-
-
-@kernel
-def _skip(data: Bytes, at: int, stop: int, wire: int) -> Any:
-    """Where a field that is of no interest ends; -1: nowhere."""
-    if wire == _VARINT:
-        return _varint(data, at, stop)[1]
-    if wire == _BYTES:
-        return _span(data, at, stop)[1]
-    size = 8 if wire == _FIXED64 else 4
-    if wire in (_FIXED64, _FIXED32) and stop - at >= size:
-        return at + size
-    return -1
-
-
-@kernel
-def _word(data: Bytes, at: int) -> Any:
-    """Eight bytes, the lowest first."""
-    word = uint64(data[at])
-    for i in range(1, 8):
-        word |= uint64(data[at + i]) << uint64(8 * i)
-    return word
 
 
 @kernel
@@ -126,85 +66,20 @@ def _sample(data: Bytes, at: int, stop: int) -> tuple[Any, Any, int]:
     """A sample's value as bits, its milliseconds, and 0; the last is -1 when it is damaged."""
     bits, moment = uint64(0), np.int64(0)
     while at < stop:
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return bits, moment, -1
-        if field == 1 and wire == _FIXED64 and stop - at >= 8:
-            bits = _word(data, at)
+        if field == 1 and wire == FIXED64 and stop - at >= 8:
+            bits = word(data, at)
             at += 8
-        elif field == 2 and wire == _VARINT:
-            number, at = _varint(data, at, stop)
+        elif field == 2 and wire == VARINT:
+            number, at = varint(data, at, stop)
             moment = np.int64(number)
         else:
-            at = _skip(data, at, stop, wire)
+            at = skip(data, at, stop, wire)
         if at < 0:
             return bits, moment, -1
     return bits, moment, 0
-
-
-# SipHash-1-3 with 128 bits: nobody without the key can make two series fall together.
-
-
-@kernel
-def _left(word: Any, bits: int) -> Any:
-    return (word << uint64(bits)) | (word >> uint64(64 - bits))
-
-
-@kernel
-def _round(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, Any, Any, Any]:
-    a += b
-    b = _left(b, 13) ^ a
-    a = _left(a, 32)
-    c += d
-    d = _left(d, 16) ^ c
-    a += d
-    d = _left(d, 21) ^ a
-    c += b
-    b = _left(b, 17) ^ c
-    c = _left(c, 32)
-    return a, b, c, d
-
-
-@kernel
-def _begin(key: Words) -> tuple[Any, Any, Any, Any]:
-    return (
-        key[0] ^ uint64(0x736F6D6570736575),
-        key[1] ^ uint64(0x646F72616E646F6D) ^ uint64(0xEE),
-        key[0] ^ uint64(0x6C7967656E657261),
-        key[1] ^ uint64(0x7465646279746573),
-    )
-
-
-@kernel
-def _mix(a: Any, b: Any, c: Any, d: Any, word: Any) -> tuple[Any, Any, Any, Any]:
-    a, b, c, d = _round(a, b, c, d ^ word)
-    return a ^ word, b, c, d
-
-
-@kernel
-def _end(a: Any, b: Any, c: Any, d: Any, last: Any, out: Words) -> None:
-    a, b, c, d = _mix(a, b, c, d, last)
-    c ^= uint64(0xEE)
-    for _ in range(3):
-        a, b, c, d = _round(a, b, c, d)
-    out[0] = a ^ b ^ c ^ d
-    b ^= uint64(0xDD)
-    for _ in range(3):
-        a, b, c, d = _round(a, b, c, d)
-    out[1] = a ^ b ^ c ^ d
-
-
-@kernel
-def _hash(data: Bytes, start: int, stop: int, key: Words, out: Words) -> None:
-    a, b, c, d = _begin(key)
-    at = start
-    while stop - at >= 8:
-        a, b, c, d = _mix(a, b, c, d, _word(data, at))
-        at += 8
-    last = uint64(stop - start) << uint64(56)
-    for i in range(stop - at):
-        last |= uint64(data[at + i]) << uint64(8 * i)
-    _end(a, b, c, d, last, out)
 
 
 @kernel
@@ -229,11 +104,11 @@ def scan_1(
     at, stop = 0, len(data)
     while at < stop:
         began = at
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return began
-        if wire == _BYTES and field in (1, 3):
-            start, at = _span(data, at, stop)
+        if wire == BYTES and field in (1, 3):
+            start, at = span(data, at, stop)
             if at < 0:
                 return began
             if field == 1:
@@ -247,7 +122,7 @@ def scan_1(
                 metadata[counts[METADATA], 1] = at
                 counts[METADATA] += 1
         else:
-            at = _skip(data, at, stop, wire)
+            at = skip(data, at, stop, wire)
             if at < 0:
                 return began
     return -1
@@ -272,15 +147,15 @@ def _series_1(
     before = counts[SAMPLES]
     while at < stop:
         began = at
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return began
-        if wire != _BYTES:
-            at = _skip(data, at, stop, wire)
+        if wire != BYTES:
+            at = skip(data, at, stop, wire)
             if at < 0:
                 return began
             continue
-        start, at = _span(data, at, stop)
+        start, at = span(data, at, stop)
         if at < 0:
             return began
         if field == 1:
@@ -302,7 +177,7 @@ def _series_1(
         series[n, 0] = first
         series[n, 1] = last if seen else first
         kind[n] = SCATTERED if scattered else PLAIN
-        _hash(data, series[n, 0], series[n, 1], key, hashes[n])
+        hash_bytes(data, series[n, 0], series[n, 1], key, hashes[n])
         counts[SERIES] += 1
     return -1
 
@@ -352,17 +227,17 @@ def scan_2(
     if bad != -1:
         return bad
     for i in range(known):
-        _hash(data, symbols[i, 0], symbols[i, 1], key, symbol_hashes[i])
+        hash_bytes(data, symbols[i, 0], symbols[i, 1], key, symbol_hashes[i])
     at, stop = 0, len(data)
     while at < stop:
         began = at
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         start = at
-        at = _skip(data, at, stop, wire)
+        at = skip(data, at, stop, wire)
         if at < 0:
             return began
-        if field == 5 and wire == _BYTES:
-            start = _span(data, start, stop)[0]
+        if field == 5 and wire == BYTES:
+            start = span(data, start, stop)[0]
             bad = _series_2(
                 data, start, at, key, known, symbol_hashes, references, series, kind, types,
                 hashes, samples, bits, counts,
@@ -378,17 +253,17 @@ def _symbols(data: Bytes, symbols: Ints) -> tuple[int, int]:
     at, stop, known = 0, len(data), 0
     while at < stop:
         began = at
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return began, 0
         start = at
-        at = _skip(data, at, stop, wire)
+        at = skip(data, at, stop, wire)
         if at < 0:
             return began, 0
-        if field == 4 and wire == _BYTES:
+        if field == 4 and wire == BYTES:
             if known == len(symbols):
                 return TOO_MANY, 0
-            symbols[known, 0] = _span(data, start, stop)[0]
+            symbols[known, 0] = span(data, start, stop)[0]
             symbols[known, 1] = at
             known += 1
     return -1, known
@@ -417,19 +292,19 @@ def _series_2(
     declared = uint64(0)
     while at < stop:
         began = at
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return began
-        if field == 1 and wire == _VARINT:
-            number, at = _varint(data, at, stop)
+        if field == 1 and wire == VARINT:
+            number, at = varint(data, at, stop)
             _refer(number, references, counts)
-        elif wire == _BYTES:
-            start, at = _span(data, at, stop)
+        elif wire == BYTES:
+            start, at = span(data, at, stop)
             if at < 0:
                 return began
             if field == 1:
                 while start < at:
-                    number, start = _varint(data, start, at)
+                    number, start = varint(data, start, at)
                     if start < 0:
                         return began
                     _refer(number, references, counts)
@@ -446,7 +321,7 @@ def _series_2(
                 if good < 0:
                     return began
         else:
-            at = _skip(data, at, stop, wire)
+            at = skip(data, at, stop, wire)
         if at < 0:
             return began
     if counts[SAMPLES] > before:
@@ -470,13 +345,13 @@ def _refer(number: Any, references: NDArray[np.uint32], counts: Ints) -> None:
 def _declared(data: Bytes, at: int, stop: int, declared: Any) -> tuple[Any, int]:
     """The type in a Metadata message, and 0; -1 when it is damaged."""
     while at < stop:
-        field, wire, at = _tag(data, at, stop)
+        field, wire, at = tag(data, at, stop)
         if at < 0:
             return declared, -1
-        if field == 1 and wire == _VARINT:
-            declared, at = _varint(data, at, stop)
+        if field == 1 and wire == VARINT:
+            declared, at = varint(data, at, stop)
         else:
-            at = _skip(data, at, stop, wire)
+            at = skip(data, at, stop, wire)
         if at < 0:
             return declared, -1
     return declared, 0
@@ -493,40 +368,12 @@ def _hash_references(
     out: Words,
 ) -> int:
     """Hash a series by the hashes of its symbols; returns its kind."""
-    a, b, c, d = _begin(key)
+    a, b, c, d = begin(key)
     for i in range(first, last):
         symbol = np.int64(references[i])
         if symbol >= known:
             return BAD_REFERENCE
-        a, b, c, d = _mix(a, b, c, d, symbol_hashes[symbol, 0])
-        a, b, c, d = _mix(a, b, c, d, symbol_hashes[symbol, 1])
-    _end(a, b, c, d, uint64(last - first) << uint64(56), out)
+        a, b, c, d = mix(a, b, c, d, symbol_hashes[symbol, 0])
+        a, b, c, d = mix(a, b, c, d, symbol_hashes[symbol, 1])
+    end(a, b, c, d, uint64(last - first) << uint64(56), out)
     return ODD_REFERENCES if (last - first) % 2 else PLAIN
-
-
-@kernel
-def find(keys: Words, values: NDArray[np.int32], hashes: Words, out: NDArray[np.int32]) -> None:
-    """Look hashes up in a table whose length is a power of two; -1 for those that are not there."""
-    mask = uint64(len(keys) - 1)
-    for i in range(len(hashes)):
-        slot = hashes[i, 0] & mask
-        out[i] = -1
-        while values[slot] >= 0:
-            if keys[slot, 0] == hashes[i, 0] and keys[slot, 1] == hashes[i, 1]:
-                out[i] = values[slot]
-                break
-            slot = (slot + uint64(1)) & mask
-
-
-@kernel
-def put(keys: Words, values: NDArray[np.int32], hashes: Words, numbers: NDArray[np.int32]) -> None:
-    """Put hashes that are not there yet into a table, which must have room; -1 is left out."""
-    mask = uint64(len(keys) - 1)
-    for i in range(len(hashes)):
-        if numbers[i] < 0:
-            continue
-        slot = hashes[i, 0] & mask
-        while values[slot] >= 0:
-            slot = (slot + uint64(1)) & mask
-        keys[slot, 0], keys[slot, 1] = hashes[i, 0], hashes[i, 1]
-        values[slot] = numbers[i]
