@@ -94,9 +94,9 @@ client-alertmanager:
 
 # Graphite's relay, collectd, netcat.
 client-lines:
-	@(command -v carbon-relay && command -v nc && ls /usr/sbin/collectd) >/dev/null 2>&1 \
+	@(command -v carbon-relay && command -v nc && ls /usr/sbin/collectd && ls /usr/lib/*/libyajl.so.2) >/dev/null 2>&1 \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends graphite-carbon collectd-core netcat-openbsd >/dev/null; } \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends graphite-carbon collectd-core libyajl2 netcat-openbsd >/dev/null; } \
 	  || echo "no carbon-relay, collectd or nc here: their tests will be skipped"
 
 $(VENV)/bin/python:

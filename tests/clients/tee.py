@@ -49,6 +49,17 @@ class Tee:
 
     def _pass(self, client: socket.socket, sent: bytearray) -> None:
         with client, socket.create_connection(self._target) as service:
+            back = threading.Thread(target=_answer, args=(service, client), daemon=True)
+            back.start()
             while data := client.recv(_PIECE):
                 sent += data
                 service.sendall(data)
+            service.shutdown(socket.SHUT_WR)
+            back.join(10)
+
+
+def _answer(service: socket.socket, client: socket.socket) -> None:
+    """What the service says, to the client, as long as it is there."""
+    with suppress(OSError):
+        while data := service.recv(_PIECE):
+            client.sendall(data)

@@ -34,6 +34,7 @@ from tocsin.ingest import host
 from tocsin.ingest.follow.following import Following
 from tocsin.ingest.listeners import LISTENERS
 from tocsin.ingest.scrape import Scraper
+from tocsin.ingest.warming import Warming
 from tocsin.publish.publishing import Publishing
 from tocsin.store.database import claim, place
 from tocsin.store.queries import Reader
@@ -162,6 +163,7 @@ class _Service:
         self._following = Following(engine, config.follow)
         self._scraper = Scraper(engine, config)
         self._lookups = Lookups(engine, config.incidents.places)
+        self._warming = Warming()
         self._saved = 0
         #: Reads the configuration again; None: nobody can.
         self.read: Callable[[], Config] | None = None
@@ -195,6 +197,8 @@ class _Service:
                 await _until_started(server, serving)
                 queue_more(self._listening.http)
             self._announce(self._ready_line())
+            if server is not None:
+                self._warming.start()
             await _first_of(stop, serving, watching, asyncio.create_task(self._until_over()))
         finally:
             reloading.cancel()
@@ -237,6 +241,7 @@ class _Service:
             with suppress(asyncio.CancelledError):
                 await watching
         await self._scraper.stop()
+        await asyncio.to_thread(self._warming.stop)
         hub.close()
         await asyncio.gather(*(listener.stop() for listener in self._listeners.values()))
         if server is not None and serving is not None:
