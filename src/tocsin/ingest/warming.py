@@ -13,8 +13,8 @@ __all__ = ["Warming"]
 
 #: The smallest that makes each decoder use all of its kernels.
 _DECODES: Final[tuple[Callable[[], object], ...]] = (
-    lambda: v1.Decoder(1).decode(b"", 1),
     lambda: http_json.Decoder(1).decode(b'{"samples":[]}', 1),
+    lambda: v1.Decoder(1).decode(b"", 1),
     lambda: influx.Decoder(1).decode(b"a value=1 1", 1),
     lambda: otlp.Decoder(1, otlp.Choices(), otlp.Intervals()).decode(b""),
     lambda: http_json.Decoder(1).decode_lines(b"{", 1),
