@@ -76,9 +76,9 @@ def scan(
 ) -> int:
     """Find what was odd in files of metrics.
 
-    Reads CSV (also .gz) and Parquet files, and folders of them: a time and a value; a time and a
-    column for each metric; or a metric column beside time and value. What the columns mean is
-    found out and said. Prints a table of events.
+    Reads CSV, NDJSON (both also .gz) and Parquet files, and folders of them: a time and a value; a
+    time and a column for each metric; or a metric column beside time and value. What the columns
+    mean is found out and said. Prints a table of events.
 
     Exit code: 0 it ran; 1 there are events and --fail-on-event was given; 2 something could not
     be used (the rest was done); 130 interrupted.
