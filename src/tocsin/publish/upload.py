@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tocsin.config import PREFIX
 from tocsin.detect.events import Event
 from tocsin.detect.settings import Settings
 from tocsin.errors import BadInputError, TocsinError, TooLargeError
@@ -62,6 +63,8 @@ def scan_apart(path: Path, timezone: str, bounds: Bounds = _USUAL) -> bytes:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        # The service's secrets are nobody's business there.
+        env={key: text for key, text in os.environ.items() if not key.startswith(PREFIX)},
         start_new_session=True,
     )
     try:
