@@ -36,6 +36,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=_MOST, description="metrics at mo
 
 @get(
     "/metrics/scores",
+    media_type=_TYPE,
     summary="The last results of chosen metrics (Prometheus)",
     sync_to_thread=True,
 )
