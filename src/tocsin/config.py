@@ -193,7 +193,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     insecure: bool = False
     #: Watch this machine itself.
     watch_host: bool = False
-    #: Seconds between two looks at this machine.
+    #: Watch Tocsin itself, as metrics ``tocsin.*``; left out: where there are channels, so that
+    #: somebody is told.
+    watch_self: bool | None = None
+    #: Seconds between two looks at this machine, and at Tocsin itself.
     watch_interval: Seconds = 2.0
     #: A sample further ahead of the clock than this is refused (seconds).
     max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0
@@ -293,6 +296,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def channel_names(self) -> list[str]:
         """Of all channels, in the order in which they are configured."""
         return [one.name for one in self.channel]
+
+    @property
+    def watches_itself(self) -> bool:
+        """Whether Tocsin itself is watched."""
+        return bool(self.channel) if self.watch_self is None else self.watch_self
 
     @property
     def page_url(self) -> str:

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from litestar import Litestar
@@ -30,12 +30,14 @@ from tocsin.api.stream import Hub
 from tocsin.config import Address, Config
 from tocsin.engine.engine import Engine
 from tocsin.errors import ConfigurationError, StoreError
-from tocsin.ingest import host
+from tocsin.ingest import host, itself
 from tocsin.ingest.follow.following import Following
 from tocsin.ingest.listeners import LISTENERS
+from tocsin.ingest.looking import Reading
 from tocsin.ingest.scrape import Scraper
 from tocsin.ingest.warming import Warming
 from tocsin.publish.publishing import Publishing
+from tocsin.samples import Metric
 from tocsin.store.database import claim, place
 from tocsin.store.queries import Reader
 from tocsin.store.tokens import Tokens
@@ -183,15 +185,12 @@ class _Service:
         self._lookups.start()
         server = self._http(hub)
         serving = asyncio.create_task(server.serve(self._listening.http)) if server else None
-        watching: asyncio.Task[None] | None = None
+        watching: list[asyncio.Task[None]] = []
         try:
             self._following.start()
             for key, listener in self._listeners.items():
                 await listener.start(self._listening.sockets[key])
-            if self._config.watch_host:
-                watching = asyncio.create_task(
-                    host.watch(self._engine, self._config.watch_interval)
-                )
+            watching += map(asyncio.create_task, self._looks())
             self._scraper.start()
             if server is not None:
                 await _until_started(server, serving)
@@ -199,7 +198,7 @@ class _Service:
             self._announce(self._ready_line())
             if server is not None:
                 self._warming.start()
-            await _first_of(stop, serving, watching, asyncio.create_task(self._until_over()))
+            await _first_of(stop, serving, *watching, asyncio.create_task(self._until_over()))
         finally:
             reloading.cancel()
             with suppress(asyncio.CancelledError):
@@ -222,6 +221,23 @@ class _Service:
             if self._app is not None:
                 self._app.state.config = config
 
+    def _looks(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What is looked at again and again."""
+        every = self._config.watch_interval
+        if self._config.watch_host:
+            yield host.watch(self._engine, every)
+        if self._config.watches_itself:
+            yield itself.watch(self._engine, self._beyond, every)
+
+    def _beyond(self) -> Iterator[Reading]:
+        """Figures of Tocsin that the engine knows nothing of."""
+        for name, seconds in self._publishing.lags().items():
+            yield Metric.of("tocsin.subscriber.lag_s", {"subscriber": name}), seconds
+        for name, counts in self._delivering.notifications.counts().items():
+            labels = {"channel": name}
+            yield Metric.of("tocsin.notifications.pending", labels), float(counts.pending)
+            yield Metric.of("tocsin.notifications.dead", labels), float(counts.dead)
+
     async def _until_over(self) -> None:
         """Ends, with an error, when nothing will ever be stored again."""
         while not self._engine.committing.over:
@@ -233,13 +249,13 @@ class _Service:
         hub: Hub,
         server: _Server | None,
         serving: asyncio.Task[None] | None,
-        watching: asyncio.Task[None] | None,
+        watching: Sequence[asyncio.Task[None]],
     ) -> None:
         """Listeners first, then what they brought, then the states."""
-        if watching is not None:
-            watching.cancel()
+        for task in watching:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await watching
+                await task
         await self._scraper.stop()
         await asyncio.to_thread(self._warming.stop)
         hub.close()

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "db": ("tocsin.cli.db:app", "Look after the database: bring up to date, check, measure."),
     "token": ("tocsin.cli.token:app", "Make, list and revoke tokens for the service."),
     "notify": ("tocsin.cli.notify:app", "Try out the channels that notifications go through."),
+    "grafana": ("tocsin.cli.grafana:app", "Write dashboards for Grafana."),
     "htm": ("tocsin.cli.htm:app", "Look into the HTM model: what is active, predicted, learnt."),
     "bench": ("tocsin.cli.bench:app", "Measure how well and how fast Tocsin detects."),
 }

@@ -27,6 +27,7 @@ def up(
     graphite_pickle: str | None = None,
     statsd: str | None = None,
     watch_host: Flag = None,
+    watch_self: Flag = None,
     watch_interval: float | None = None,
     insecure: Flag = None,
 ) -> None:
@@ -56,8 +57,10 @@ def up(
         HOST:PORT for StatsD messages over UDP, usually port 8125. Default: off
     watch_host
         Watch this machine: CPU, load, memory, swap, disks, network, processes.
+    watch_self
+        Watch Tocsin itself. Default: where there are channels for notifications.
     watch_interval
-        Seconds between two looks at this machine. Default: 2
+        Seconds between two looks at this machine, and at Tocsin itself. Default: 2
     insecure
         Let other machines in without a token, where the addresses above let them.
     """
@@ -72,6 +75,7 @@ def up(
         "graphite_pickle": graphite_pickle,
         "statsd": statsd,
         "watch_host": watch_host,
+        "watch_self": watch_self,
         "watch_interval": watch_interval,
         "insecure": insecure,
     }

@@ -97,8 +97,11 @@ class Telemetry:
         registry.register(_Threads())
         #: How fast samples come in now.
         self.pace = Pace()
-        #: Totals for the last line at the end.
+        #: Totals for the last line at the end, and for who watches Tocsin itself.
         self.total_accepted = 0
+        self.total_refused = 0
+        self.total_commits = 0
+        self.total_commit_s = 0.0
         self.total_scored = 0
         self.total_events = 0
 
@@ -124,6 +127,7 @@ class Telemetry:
     def refused(self, protocol: str, rejected: Iterable[Rejection]) -> None:
         """Count refused samples by reason."""
         for rejection in rejected:
+            self.total_refused += 1
             self.rejected.labels(protocol, rejection.code.value).inc()
 
     def refusals(self) -> list[tuple[str, str, int]]:
@@ -144,6 +148,7 @@ class Telemetry:
     def refused_many(self, protocol: str, reason: Reason, count: int) -> None:
         """Count refused samples of one reason."""
         if count:
+            self.total_refused += count
             self.rejected.labels(protocol, reason.value).inc(count)
 
     def ended(self, protocol: str, series: int) -> None:
@@ -158,6 +163,8 @@ class Telemetry:
         self.scored.inc(scored)
         self.events.inc(events)
         self.commit_seconds.observe(seconds)
+        self.total_commits += 1
+        self.total_commit_s += seconds
 
     def replaying(self, done: int, samples: int) -> None:
         """How far the replay at a start is."""

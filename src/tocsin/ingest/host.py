@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import psutil
 import structlog
 
-from tocsin.engine.batch import Batch
 from tocsin.engine.engine import Engine
-from tocsin.ingest.delivery import deliver
-from tocsin.samples import SECOND_NS, Metric, Samples
+from tocsin.ingest.looking import Reading, look
+from tocsin.samples import Metric
 
 __all__ = ["PROTOCOL", "Host", "Rates", "watch"]
 
@@ -26,8 +23,6 @@ _NO_DISKS: Final = ("loop", "ram", "zram", "sr", "fd")
 _LOOPBACKS: Final = ("lo", "lo0")
 
 _log: Final = structlog.get_logger("tocsin.host")
-
-Reading = tuple[Metric, float]
 
 
 class Rates:
@@ -144,23 +139,4 @@ def _is_disk(device: str) -> bool:
 
 async def watch(engine: Engine, interval_s: float) -> None:
     """Look at this machine every ``interval_s`` seconds, on round times, until cancelled."""
-    host = Host()
-    step = int(interval_s * SECOND_NS)
-    await asyncio.to_thread(host.read)  # the first look is what rates are counted from
-    while True:
-        now = time.time_ns()
-        due = (now // step + 1) * step
-        await asyncio.sleep((due - now) / SECOND_NS)
-        readings = await asyncio.to_thread(host.read)
-        # What cannot be stored by the next look is old news.
-        await deliver(engine, _batch(readings, due), patience_s=interval_s)
-
-
-def _batch(readings: list[Reading], at: int) -> Batch:
-    count = len(readings)
-    samples = Samples(
-        np.arange(count),
-        np.full(count, at, dtype=np.int64),
-        np.array([value for _, value in readings], dtype=np.float64),
-    )
-    return Batch([metric for metric, _ in readings], samples, PROTOCOL)
+    await look(engine, Host().read, PROTOCOL, interval_s)

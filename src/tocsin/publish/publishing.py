@@ -90,6 +90,10 @@ class Publishing:
             pump.stop(max(0.0, until - time.monotonic()))
         self._thread.join()
 
+    def lags(self) -> dict[str, float]:
+        """How old the oldest result is that each subscriber has not confirmed (seconds)."""
+        return self._shown.lags()
+
     def subscribe(self, name: str) -> Subscription:
         """What ``name`` has not confirmed yet, then what comes; a new name begins now.
 
@@ -179,6 +183,13 @@ class _Shown(Collector):
         """Note how far everybody is."""
         self._waiting = {one.name: (outbox.waiting(one.position), now) for one in subscribers.all()}
 
+    def lags(self) -> dict[str, float]:
+        """Seconds by subscriber."""
+        return {
+            name: max(0, now - (now if waiting.since is None else waiting.since)) / SECOND_NS
+            for name, (waiting, now) in self._waiting.items()
+        }
+
     def collect(self) -> Iterator[object]:  # type: ignore[override]
         commits = GaugeMetricFamily(
             "tocsin_subscriber_lag_commits", "Commits yet to be confirmed", labels=["subscriber"]
@@ -193,10 +204,10 @@ class _Shown(Collector):
             "1 while a destination takes nothing",
             labels=["subscriber"],
         )
-        for name, (waiting, now) in self._waiting.items():
+        lags = self.lags()
+        for name, (waiting, _) in self._waiting.items():
             commits.add_metric([name], waiting.positions)
-            since = now if waiting.since is None else waiting.since
-            seconds.add_metric([name], max(0, now - since) / SECOND_NS)
+            seconds.add_metric([name], lags[name])
         for pump in self._pumps:
             failing.add_metric([pump.name], pump.trouble is not None)
         refused = CounterMetricFamily(

@@ -1,0 +1,1 @@
+"""Dashboards for Grafana, over Prometheus and over the SQL views (docs/grafana.md)."""
