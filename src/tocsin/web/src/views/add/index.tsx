@@ -34,7 +34,7 @@ export function AddView(): ComponentChildren {
       </div>
       <div class="add">
         <div>
-          <div class="ways" role="tablist" aria-label="Ways in" onKeyDown={steer}>
+          <div class="ways-in" role="tablist" aria-label="Ways in" onKeyDown={steer}>
             {WAYS.map((one) => (
               <button
                 key={one.key}

@@ -82,7 +82,7 @@ function Table({ changes }: { changes: Change[] }): ComponentChildren {
                 {change.who} <span class="muted">{change.address}</span>
               </td>
               <td>
-                {change.what} <span class="muted">{details(change.details)}</span>
+                {worded(change.what)} <span class="muted">{details(change.details)}</span>
               </td>
               <td>{change.target}</td>
               <td>{outcome(change.status)}</td>
@@ -92,6 +92,15 @@ function Table({ changes }: { changes: Change[] }): ComponentChildren {
       </table>
     </div>
   );
+}
+
+/** An address as what it does: "POST /api/v1/incidents/{number}/notes" → "incidents: notes". */
+function worded(what: string): string {
+  const [method = "", path = ""] = what.split(" ");
+  if (!path.startsWith("/api/v1/")) return what;
+  const parts = path.split("/").slice(3).filter((part) => !part.startsWith("{"));
+  const verb = method === "DELETE" ? ["remove"] : parts.length === 1 && method !== "POST" ? ["change"] : [];
+  return [...parts, ...verb].join(": ").replaceAll("_", " ");
 }
 
 function details(given: Record<string, unknown>): string {
