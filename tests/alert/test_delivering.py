@@ -244,6 +244,11 @@ def test_nobody_is_reminded_of_what_somebody_looks_at(
     assert reminded(database, 3, **columns) == ["opened"]
 
 
+def test_whoever_snoozes_is_reminded_again_afterwards(database: Engine) -> None:
+    snoozed = NOW + 4 * 3_600 * SECOND_NS
+    assert reminded(database, 5, snoozed_until=snoozed) == ["opened", "reminder"]
+
+
 def test_old_messages_of_incidents_that_are_over_are_forgotten(database: Engine) -> None:
     tell(database, "opened", "ops", number=1)
     tell(database, "resolved", "ops", number=1, revision=2)

@@ -328,6 +328,27 @@ def test_one_message_an_incident_with_updates() -> None:
     assert heard == ["opened", "worsened", "resolved"]
 
 
+@pytest.mark.parametrize("what", ["acknowledged", "snoozed", "both"])
+def test_what_somebody_looks_at_is_still_told_when_it_worsens_and_ends(what: str) -> None:
+    incidents = Incidents(TERMS)
+    incidents.take(report(1, open=True, severity=0))
+    one = only(incidents)
+    assert list(one.tell(0, TERMS)) == ["opened"]
+    if what != "snoozed":
+        incidents.acknowledge(1, "ann", 1)
+    if what != "acknowledged":
+        incidents.snooze(1, END, "ann", 2)
+    incidents.take(report(1, end=3, open=True, severity=2))
+    assert list(one.tell(3 * MINUTE, TERMS)) == ["worsened"]
+    incidents.take(report(1, end=4, severity=2))
+    incidents.advance(60 * MINUTE)
+    assert list(one.tell(60 * MINUTE, TERMS)) == ["resolved"]
+    # Open again, nobody looks after it and nobody is spared.
+    assert (one.acknowledged, one.snoozed_until) == (False, None)
+    incidents.reopen(1, "bob", 61 * MINUTE)
+    assert (one.state, list(one.tell(61 * MINUTE, TERMS))) == ("open", ["opened"])
+
+
 def test_history_that_is_loaded_alarms_nobody() -> None:
     incidents = Incidents(TERMS)
     incidents.take(report(1))
