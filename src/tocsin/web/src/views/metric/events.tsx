@@ -30,7 +30,7 @@ export function Events({ uid, events, shown, loading, warming, changed, onPoint 
         <h2 id="events-head">{inSight.length === 0 ? "No event" : counted(inSight.length, "event")} in sight</h2>
         {events.length > inSight.length && (
           <button type="button" class="link small" onClick={() => change({ last: "all", from: "", to: "" })}>
-            See all of the time
+            See all
           </button>
         )}
       </div>

@@ -153,7 +153,7 @@ export function useFine(uid: string, range: Range | undefined, width: number, se
 async function asked(uid: string, { from, to }: Range, width: number, signal: AbortSignal): Promise<Omit<Answered, "generation">> {
   const length = to - from;
   const wide = { from: from - length, to: to + length };
-  const points = Math.ceil(Math.max(width || LIKELY_WIDTH, 300) * 1.5);
+  const points = Math.ceil(Math.max(width || LIKELY_WIDTH, 300) * 2.4);
   const query = { from: iso(wide.from * 1_000), to: iso(wide.to * 1_000), points };
   const open = wide.to * 1_000 >= Date.now();
   const answer = await get<SeriesAnswer>(`metrics/${encodeURIComponent(uid)}/series`, query, signal);

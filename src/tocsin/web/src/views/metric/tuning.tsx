@@ -147,7 +147,7 @@ function Fields({ wanted, set }: { wanted: Wanted; set(part: Partial<Wanted>): v
           <span>more alarms</span>
         </span>
       </label>
-      <fieldset class="ways">
+      <fieldset class="directions">
         <legend>Told are deviations</legend>
         <div>
           {DIRECTIONS.map(([key, name]) => (

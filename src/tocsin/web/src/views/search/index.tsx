@@ -146,7 +146,7 @@ function Field({ q, waiting }: { q: string; waiting: boolean }): ComponentChildr
         ref={field}
         type="search"
         aria-label="Search metrics"
-        placeholder="Parts of names and labels: cpu host=web-1"
+        placeholder="Name or label: cpu host=web-1"
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
