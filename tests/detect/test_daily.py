@@ -51,8 +51,8 @@ def test_a_nightly_job_alarms_at_first_and_then_no_more() -> None:
         values[(rows % ROWS >= 100) & (rows % ROWS < 110) & (rows >= 10 * ROWS)] += 60.0
         told = np.flatnonzero(Detector().update_many(rows * 300, values, unit="s")["event"] == 1)
         at_job = told[(told % ROWS >= 100) & (told % ROWS < 115) & (told >= 10 * ROWS)]
-        early += np.count_nonzero(at_job < 13 * ROWS)
-        late += np.count_nonzero(at_job >= 13 * ROWS)
+        early += int(np.count_nonzero(at_job < 13 * ROWS))
+        late += int(np.count_nonzero(at_job >= 13 * ROWS))
     assert early >= 4
     assert late <= 1
 
