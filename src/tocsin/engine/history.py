@@ -21,8 +21,10 @@ __all__ = ["DAY_NS", "History", "course_of", "scored_again"]
 Flags = NDArray[np.bool_]
 
 DAY_NS: Final = 86_400 * 1_000_000_000
-#: How long a model learns again before what it would have told counts.
+#: How long a model learns again before what it would have told counts: so long, or all that there
+#: is where that is no more than so many samples, which gives what was told live.
 _WARM_UP_NS: Final = 14 * DAY_NS
+_WHOLE: Final = 50_000
 #: The most samples that are scored again: with a quick model, with a slow one.
 _SAMPLES: Final = 200_000
 _SLOW_SAMPLES: Final = 20_000
@@ -37,13 +39,18 @@ class History:
     def stored(self, metric: int, since: int, *, slow: bool = False) -> Course:
         """A metric's newest samples from ``since`` on with their results, and the warm-up before.
 
-        At most 200,000, of a slow model 20,000.
+        At most 200,000, of a slow model 20,000; up to 50,000 (20,000) however old they are.
         """
-        most = _SLOW_SAMPLES if slow else _SAMPLES
-        newest = self._reader.samples(
-            metric, start=since - _WARM_UP_NS, end=None, after=None, limit=most, order="desc"
-        )
+        most, whole = (_SLOW_SAMPLES,) * 2 if slow else (_SAMPLES, _WHOLE)
+        newest = self._newest(metric, None, whole)
+        if len(newest) == whole < most and newest[-1]["timestamp"] > since - _WARM_UP_NS:
+            newest = self._newest(metric, since - _WARM_UP_NS, most)
         return course_of(newest[::-1])
+
+    def _newest(self, metric: int, start: int | None, limit: int) -> Sequence[Mapping[Any, Any]]:
+        return self._reader.samples(
+            metric, start=start, end=None, after=None, limit=limit, order="desc"
+        )
 
     def stretch(self, metric: int, end: int) -> Course:
         """A metric's stored samples up to a time, and some before it."""
