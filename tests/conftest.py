@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,11 @@ from tests.postgres import postgres_url_fixture as postgres_url_fixture
 # The first example may compile a kernel, and machines are noisy: no deadline by the clock.
 hypothesis.settings.register_profile("tocsin", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tocsin")
+
+
+# A shell that runs this in the background lets nobody interrupt it, nor what it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ class Found(NamedTuple):
 def share_of(budget: float, interval_s: float) -> float:
     """How improbable a sample must be for so many false alarms per week: as detection has it.
 
-    >>> share_of(0.05, 60.0) * 7 * 24 * 60
+    >>> round(share_of(0.05, 60.0) * 7 * 24 * 60, 9)
     0.05
     """
     return min(max(budget * interval_s / _WEEK_S, _SMALLEST_SHARE), _LARGEST_SHARE)

@@ -25,6 +25,8 @@ LOOKING = {"GET", "HEAD", "OPTIONS"}
 LESS: dict[tuple[str, str], tuple[Any, str]] = {
     ("POST", "/api/v1/samples"): ("ingest", "samples"),
     ("POST", "/api/v1/write"): ("ingest", "samples, by remote write"),
+    ("POST", "/api/v1/collectd"): ("ingest", "samples, by collectd"),
+    ("PUT", "/api/v1/collectd"): ("ingest", "the same"),
     ("POST", "/write"): ("ingest", "samples, by InfluxDB 1.x"),
     ("POST", "/api/v2/write"): ("ingest", "samples, by InfluxDB 2.x"),
     ("POST", "/v1/metrics"): ("ingest", "samples, by OpenTelemetry"),

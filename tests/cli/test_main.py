@@ -53,7 +53,7 @@ def test_help_names_the_commands_and_imports_none() -> None:
     ("arguments", "message"),
     [
         (["scn"], "did you mean 'scan'"),
-        (["nonsense"], "there are scan, load, up, db, htm, bench"),
+        (["nonsense"], "there are scan, load, up, db, token, notify, grafana"),
         (["--json"], "say which command"),
         (["scan", "--nonsense"], "see tocsin scan --help"),
     ],

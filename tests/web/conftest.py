@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Visiting = Callable[..., Visit]
 
 _CONFIGURATION = """
+watch_self = false
+
 [[channel]]
 name = "ops"
 kind = "webhook"

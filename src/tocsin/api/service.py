@@ -38,7 +38,7 @@ from tocsin.ingest.scrape import Scraper
 from tocsin.ingest.warming import Warming
 from tocsin.publish.publishing import Publishing
 from tocsin.samples import Metric
-from tocsin.store.database import claim, place
+from tocsin.store.database import claim, database_file, place
 from tocsin.store.queries import Reader
 from tocsin.store.tokens import Tokens
 
@@ -62,6 +62,9 @@ def serve(config: Config, announce: Announce, read: Callable[[], Config] | None 
     """
     with ExitStack() as stack:
         listening = stack.enter_context(_bound(config))
+        file = database_file(config.url)
+        if file is not None and not file.exists():
+            _check_access(config, None)
         database = stack.enter_context(claim(config.url, busy_s=config.busy_s))
         _check_access(config, database)
         engine = Engine(database, config)
@@ -82,12 +85,15 @@ def serve(config: Config, announce: Announce, read: Callable[[], Config] | None 
         asyncio.run(running.run())
 
 
-def _check_access(config: Config, database: Database) -> None:
-    """Others than this machine are only let in with a token, or when that is wanted."""
+def _check_access(config: Config, database: Database | None) -> None:
+    """Others than this machine are only let in with a token, or when that is wanted.
+
+    ``database``: None: it is not made yet, and is not when this says no.
+    """
     http = config.http_address
     if http is None or http.loopback or config.insecure or config.token is not None:
         return
-    if not Tokens(database).all(limit=1):
+    if database is None or not Tokens(database).all(limit=1):
         raise ConfigurationError(
             f"http = '{http}' lets other machines in: make a token (tocsin token create NAME "
             '--scope admin; or token = "…" in the configuration, or TOCSIN_TOKEN), listen on '

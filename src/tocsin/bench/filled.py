@@ -80,7 +80,7 @@ def metric_of(number: int) -> Metric:
     """The metric with this number: a hundred on each host.
 
     >>> str(metric_of(1234))
-    'node.disk.latency{dc="eu-2",host="web-00012",job="node"}'
+    'node.network.latency{dc="eu-2",host="web-00012",job="node"}'
     """
     host, which = divmod(number, 100)
     name = f"node.{_PARTS[which // 10]}.{_WHAT[which % 10]}"

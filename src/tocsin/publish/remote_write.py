@@ -105,7 +105,7 @@ def request_of(series: Sequence[Series]) -> bytes:
     """A ``WriteRequest``, not compressed.
 
     >>> request_of([((("__name__", "a"),), [(1.0, 2)])]).hex()
-    '0a1d0a0d0a085f5f6e616d655f5f120161120c09000000000000f03f1002'
+    '0a1c0a0d0a085f5f6e616d655f5f120161120b09000000000000f03f1002'
     """
     return b"".join(_field(0x0A, _time_series(*one)) for one in series)
 
