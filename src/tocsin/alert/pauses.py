@@ -19,7 +19,7 @@ of its pauses are told that were no failure. (What is bounded is how often, not 
 
 What Tocsin itself could not hear is nobody's silence: time counts from `listening` on.
 
-Cost: some ten passes over arrays; 1 to 5 ms per 100,000 metrics and look. Memory: 64 bytes each.
+Cost: some ten passes over arrays a look. Memory: 64 bytes a metric.
 """
 
 from __future__ import annotations
