@@ -67,6 +67,8 @@ export function FeedbackOf({ uid, event, changed, marks }: Given & { marks: Answ
     changed();
   }
   if (mine) return <Said mark={mine} done={done} />;
+  // A silence is no event of the model's: there is nothing that a mark could act on.
+  if (event.id < 0) return null;
   return (
     <span class="feedback">
       <button type="button" class="link" onClick={() => setAsked("not_anomaly")}>
