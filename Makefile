@@ -6,6 +6,9 @@ DATA ?= tocsin-data
 
 # Compiled kernels are kept with the rest.
 export NUMBA_CACHE_DIR = $(CURDIR)/.cache/numba
+# So is compiled Python, also where the environment asks for none: tests start the service often.
+export PYTHONPYCACHEPREFIX = $(CURDIR)/.cache/python
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test page faults fuzz schema soak check lint types contracts format browser postgres clients clean
 
@@ -13,7 +16,7 @@ run: $(VENV)/run.ready page
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
 test: $(VENV)/dev.ready page browser postgres clients
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # The page of the service, from its TypeScript; installing built it, this builds changed sources.
 PAGE_SOURCES := $(shell find src/tocsin/web \( -name node_modules -o -name static -o -name __pycache__ \) \

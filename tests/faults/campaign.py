@@ -12,6 +12,7 @@ from tests.faults.judge import Findings, counts, judge, judge_outbox, waiting
 from tests.faults.stores import Store, wait_until
 from tests.faults.supervised import Supervised
 from tests.faults.workload import Load, Series, make_series
+from tocsin.ingest import http_json
 
 __all__ = ["Campaign", "Report"]
 
@@ -86,6 +87,7 @@ class Campaign:
         # Also compiles the kernels for everybody: a life that is killed would do so in vain.
         for one in self.series:
             _ = one.scored
+        http_json.Decoder(1).decode(b'{"samples":[]}', 1)
         self.service.begin()
         options = {"pace_s": 0.02, **self._load_options}
         self.load = Load(self._address(self.service), self.series, **options)  # type: ignore[arg-type]
