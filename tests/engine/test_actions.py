@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.signals import calm_then_spike
-from tocsin import Detector
 from tocsin.config import Config
+from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import NUMBERS
+from tocsin.detect.settings import Settings
 from tocsin.engine.archive import open_archive
 from tocsin.engine.batch import Batch
 from tocsin.engine.committed import Behind
@@ -106,12 +107,24 @@ def scores(engine: Engine, metric: str = "m") -> list[tuple[Any, ...]]:
 
 
 def undisturbed(*parts: tuple[int, int], **settings: Any) -> list[tuple[Any, ...]]:
-    """What one detector makes of these stretches of the signal, numbered as in the signal."""
+    """What one model makes of these stretches of the signal, numbered as in the signal.
+
+    What lies between them is passed over.
+    """
     number = np.concatenate([np.arange(first, last) for first, last in parts])
-    times = START + number * SECOND_NS
-    found = Detector(**settings).update_many(times, np.array(VALUES)[number], unit="ns")
+    fleet, pieces = Fleet(Settings(**settings), 1), []
+    for first, last in parts:
+        if pieces:
+            fleet.pass_over(*(np.array([x]) for x in (0, *sample(first - 1))))
+        times, values = (np.array(x) for x in zip(*map(sample, range(first, last)), strict=True))
+        pieces.append(fleet.update(np.zeros(last - first, dtype=np.int64), times, values))
+    found = np.concatenate(pieces)
     columns = [[None if np.isnan(x) else float(x) for x in found[name]] for name in NUMBERS]
     return list(zip((number + 1).tolist(), *columns, found["event"].tolist(), strict=True))
+
+
+def sample(number: int) -> tuple[int, float]:
+    return START + number * SECOND_NS, VALUES[number]
 
 
 def unscored(first: int, last: int) -> list[tuple[Any, ...]]:
@@ -155,6 +168,32 @@ def test_a_pause_is_not_learnt(engine: Engine) -> None:
     expected = undisturbed((0, 400), (450, 765))
     assert scores(engine) == expected[:400] + unscored(400, 450) + expected[400:]
     in_step(engine)
+
+
+@pytest.mark.parametrize("cut", [395, 420, 450, 500])
+@pytest.mark.parametrize("kind", ["gauge", "counter"])
+def test_after_a_pause_nothing_was_silent_however_it_is_run(
+    database_url: str, tmp_path: Path, kind: str, cut: int
+) -> None:
+    settings = [{"match": "*", "kind": kind}]
+    steps = [(380, None), (400, "pause"), (450, "resume"), (765, None)]
+    steps = sorted([*steps, (cut, "restart")], key=lambda step: step[0])
+    before, expected = 0, undisturbed((0, 400), (450, 765), kind=kind)
+    with ExitStack() as stack:
+        engine = stack.enter_context(engine_on(database_url, tmp_path, watch=settings))
+        for end, action in steps:
+            send(engine, before, end)
+            before = end
+            if action == "restart":
+                stack.close()
+                # As after a kill before any state was saved.
+                with claim(database_url) as database, database.begin() as connection:
+                    connection.execute(text("delete from snapshot"))
+                engine = stack.enter_context(engine_on(database_url, tmp_path, watch=settings))
+            elif action:
+                do(engine, getattr(engine.actions, action))
+        assert scores(engine) == expected[:400] + unscored(400, 450) + expected[400:]
+        assert not any(row[-1] for row in expected[400:500])
 
 
 def test_a_pause_ends_by_itself(engine: Engine) -> None:

@@ -248,6 +248,20 @@ class Fleet:
         for name, told in stands.items():
             self._rows[name][metric] = told
 
+    def pass_over(self, metric: Ints, timestamp: Ints, value: Floats) -> None:
+        """Note for each metric the last of its samples that are neither scored nor learnt.
+
+        ``metric``: each once. So the next one is after no silence, and a counter has not grown
+        meanwhile; nothing else changes, and nothing at all for one that has seen no sample.
+        """
+        if self._memory is not None and self._resident is not None:
+            self._memory.use(self._resident, metric)
+        counter = self._rows["counter"]
+        known = counter["known"][metric] != 0
+        stands = known | (self._rows["seen"][metric] > 0)
+        self._rows["last_timestamp"][metric[stands]] = timestamp[stands]
+        counter["count"][metric[known]] = value[known]
+
     def to_bytes(self, metric: int) -> bytes:
         """One metric's whole state, versioned and checksummed."""
         self._use(metric)

@@ -135,6 +135,11 @@ class FleetLane:
         none = np.zeros(len(slots), dtype=np.bool_)
         return self.apart.update(slots, timestamp, value, none if held is None else held)
 
+    def pass_over(self, metric: int, timestamp: int, value: float) -> None:
+        """Note the last of a metric's samples that are not scored, as `Fleet.pass_over`."""
+        slots = np.array([self._slots[metric]])
+        self.fleet.pass_over(slots, np.array([timestamp]), np.array([value]))
+
     def readiness(self, metric: int) -> Readiness:
         """How far warm-up is, without what is not learnt."""
         return self.readiness_at(self._slots[metric])
@@ -258,6 +263,15 @@ class Lanes:
             some = None if held is None else held[mine]
             scored[mine] = lane.update_slots(slots[mine], timestamp[mine], value[mine], some)
         return scored
+
+    def pass_over(self, row: int, timestamp: int, value: float) -> None:
+        """Note the last of a row's samples that are not scored (it is paused).
+
+        Nothing for a row in no lane or a slow one, which tells no silence.
+        """
+        lane = self.of(row)
+        if isinstance(lane, FleetLane) and not lane.slow:
+            lane.pass_over(int(self._registry.position[row]["id"]), timestamp, value)
 
     def readiness(self, row: int) -> Readiness:
         """How far the warm-up of a fast row is."""

@@ -337,6 +337,9 @@ class Scoring:
     ) -> list[dict[str, Any]]:
         record = self._registry.position
         never = ~inline & ~waiting & (record["scored_seq"][touched] == record["seq"][touched])
+        for place in np.flatnonzero(never & (record["lane"][touched] >= 0)).tolist():
+            end = last[place]
+            self._lanes.pass_over(touched[place], part.timestamp[end], part.value[end])
         seq = part.seq[last]
         for name, column in (("timestamp", part.timestamp), ("value", part.value)):
             record[name][touched] = column[last]

@@ -11,6 +11,7 @@ import structlog
 from numpy.typing import NDArray
 
 from tocsin.detect.events import AFTER
+from tocsin.engine.committed import WAITING
 from tocsin.engine.events import Events
 from tocsin.engine.lanes import FleetLane, Lane, Lanes
 from tocsin.engine.registry import Registry
@@ -59,8 +60,7 @@ class States:
             return
         behind = int((position["scored_seq"][rows] - after[rows]).sum())
         for chunk in self._resume.replay(position["id"][rows], after[rows]):
-            self._learn(chunk, wanted)
-            self.replayed += len(chunk)
+            self.replayed += self._learn(chunk, wanted)
             told(self.replayed, behind)
         self._note_all(wanted)
 
@@ -96,10 +96,13 @@ class States:
             if not len(stored):
                 break
             seq = int(stored["seq"][-1])
-            learnt = stored[(stored["event"] >= 0) & (stored["seq"] <= upto)]
-            if len(learnt):
-                lane.update(metric, learnt["timestamp"].copy(), learnt["value"].copy())
-            self.replayed += len(learnt)
+            stored = stored[(stored["event"] > WAITING) & (stored["seq"] <= upto)]
+            for run in _runs(stored):
+                if run["event"][0] >= 0:
+                    lane.update(metric, run["timestamp"].copy(), run["value"].copy())
+                    self.replayed += len(run)
+                else:
+                    self._lanes.pass_over(row, run["timestamp"][-1], run["value"][-1])
             yield used
 
     def note(self, row: int) -> None:
@@ -171,14 +174,48 @@ class States:
             then = "an older one, or all stored samples, are used"
             _log.warning("states_passed_over", snapshots=count, reason=reason, then=then)
 
-    def _learn(self, chunk: NDArray[np.void], wanted: dict[int, int]) -> None:
+    def _learn(self, chunk: NDArray[np.void], wanted: dict[int, int]) -> int:
+        """Learn what was scored and pass over the rest; returns how many were learnt."""
         ids, place = np.unique(chunk["metric"], return_inverse=True)
         rows = np.array([wanted[metric] for metric in ids.tolist()], dtype=np.int64)[place]
-        self._lanes.update(rows, chunk["timestamp"].copy(), chunk["value"].copy())
+        # What may still be scored is none of the state's.
+        known = chunk["seq"] <= self._registry.position["scored_seq"][rows]
+        chunk, rows = chunk[known], rows[known]
+        learnt = chunk["event"] >= 0
+        for turn in _turns(rows, learnt):
+            mine, some = rows[turn], chunk[turn]
+            if learnt[turn[0]]:
+                self._lanes.update(mine, some["timestamp"].copy(), some["value"].copy())
+            else:
+                ends = np.flatnonzero(np.append(mine[1:] != mine[:-1], True))
+                for end in ends.tolist():
+                    one = some[end]
+                    self._lanes.pass_over(int(mine[end]), one["timestamp"], one["value"])
+        return int(np.count_nonzero(learnt))
 
     def _note_all(self, wanted: dict[int, int]) -> None:
         for row in wanted.values():
             self.note(row)
+
+
+def _runs(stored: NDArray[np.void]) -> list[NDArray[np.void]]:
+    """One metric's samples, cut where scored ones meet others."""
+    learnt = stored["event"] >= 0
+    cuts = np.flatnonzero(learnt[1:] != learnt[:-1]) + 1
+    return [run for run in np.split(stored, cuts) if len(run)]
+
+
+def _turns(rows: Ints, learnt: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Samples in turns, scored ones and others by themselves; each row's stay in order."""
+    if learnt.all():
+        return [np.arange(len(rows))] if len(rows) else []
+    same = rows[1:] == rows[:-1]
+    turn = np.cumsum(np.append(0, same & (learnt[1:] != learnt[:-1])))
+    begins = np.flatnonzero(np.append(True, ~same))
+    turn -= np.repeat(turn[begins], np.diff(np.append(begins, len(rows))))
+    # Rows that begin with scored ones have even turns of them, the others odd ones.
+    turn += np.repeat(~learnt[begins], np.diff(np.append(begins, len(rows))))
+    return [found for n in range(int(turn.max()) + 1) if len(found := np.flatnonzero(turn == n))]
 
 
 def _load(lane: Lane, state: State, told: str) -> str:

@@ -110,17 +110,18 @@ class Resume:
     def replay(
         self, metric: Ints, seq: Ints, chunk: int = 100_000
     ) -> Generator[NDArray[np.void], None, None]:
-        """Samples that were learnt, of all these metrics, after each one's ``seq``.
+        """Samples of all these metrics after each one's ``seq``, but for those that wait.
 
-        Rows of `REPLAYED` (event >= 0), ordered by metric and seq; at most ``chunk`` at once.
+        Rows of `REPLAYED` (event -1: not scored), ordered by metric and seq; at most ``chunk`` at
+        once.
         Cost: one query, O(metrics log stored + rows).
         """
         c, after = schema.sample.c, _AFTER.c
         query = (
-            select(c.metric, c.seq, c.timestamp, c.value, c.event)
+            select(c.metric, c.seq, c.timestamp, c.value, func.coalesce(c.event, _UNSCORED))
             .select_from(_AFTER)
             .join(schema.sample, (c.metric == after.metric) & (c.seq > after.seq))
-            .where(c.event >= 0)
+            .where(or_(c.event >= 0, c.event.is_(None)))
             .order_by(c.metric, c.seq)
         )
         if not len(metric):
