@@ -16,7 +16,7 @@ run: $(VENV)/run.ready page
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
 test: $(VENV)/dev.ready page browser postgres clients
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # The page of the service, from its TypeScript; installing built it, this builds changed sources.
 PAGE_SOURCES := $(shell find src/tocsin/web \( -name node_modules -o -name static -o -name __pycache__ \) \

@@ -16,7 +16,7 @@ def _twice(x: int) -> int:
     return 2 * x
 
 
-SCORE = "from tocsin import Detector; Detector().update(1, 2.0, unit='s')"
+SCORE = "from tocsin.detect.models.views import habit; habit.is_long_pause(1.0, 2.0)"
 
 
 def score(**environment: str) -> None:
@@ -66,3 +66,19 @@ def test_works_where_nothing_can_be_cached(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(numba, "njit", nowhere)
     assert compiling.kernel(_twice)(21) == 42
+
+
+def test_scipy_is_left_alone_where_that_is_wanted() -> None:
+    told = (
+        "import sys, numpy as np\n"
+        "from tocsin.detect.compile import leave_scipy\n"
+        "from tocsin.detect.fleet import Fleet\n"
+        "leave_scipy()\n"
+        "one = np.zeros(1, dtype=np.int64)\n"
+        "Fleet(None, 1).update(one, one + 1, np.zeros(1))\n"
+        "from numba.np import linalg\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "linalg.ensure_blas()\n"  # whoever asks by himself is answered
+        "assert 'scipy.linalg' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", told], check=True)

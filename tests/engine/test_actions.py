@@ -112,7 +112,8 @@ def undisturbed(*parts: tuple[int, int], **settings: Any) -> list[tuple[Any, ...
     What lies between them is passed over.
     """
     number = np.concatenate([np.arange(first, last) for first, last in parts])
-    fleet, pieces = Fleet(Settings(**settings), 1), []
+    fleet = Fleet(Settings(**settings), 1)
+    pieces: list[Any] = []
     for first, last in parts:
         if pieces:
             fleet.pass_over(*(np.array([x]) for x in (0, *sample(first - 1))))

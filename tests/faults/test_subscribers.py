@@ -72,6 +72,9 @@ class Mortal(threading.Thread):
 
     def _take(self, client: httpx.Client, message: dict[str, str]) -> bool:
         """Take care of a message, and confirm it if that is the end of a commit."""
+        # Incidents come along by themselves, and are no part of a commit.
+        if message.get("event") == "incident":
+            return True
         assert "event" not in message, message
         if "data" in message:
             self._store(json.loads(message["data"]))

@@ -87,6 +87,8 @@ def up(
 
     from tocsin.api.logs import set_up_logs
     from tocsin.api.service import serve
+    from tocsin.detect.compile import leave_scipy
 
     set_up_logs(settings.log_level)
+    leave_scipy()
     serve(settings, lambda line: print(line, flush=True), read)

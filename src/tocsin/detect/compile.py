@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar, cast
 
 import numba
 
-__all__ = ["cache_folder", "kernel"]
+__all__ = ["cache_folder", "kernel", "leave_scipy"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -48,6 +48,26 @@ def _compiled(function: F) -> F:
     except RuntimeError:  # no folder can be written: compile anew in every process
         compiled = numba.njit(nogil=True, error_model="numpy")(function)
     return cast("F", compiled)
+
+
+def leave_scipy() -> None:
+    """Have Numba not import SciPy, which takes a second wherever it is installed.
+
+    Numba does so before the first kernel, to find out once whether it can compile ``np.cov``;
+    no kernel here asks for that. For programs of our own: in this process nobody can then.
+    """
+    from numba.np import linalg
+
+    asked = linalg.ensure_blas
+    linalg.ensure_blas = _no_scipy
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        linalg.ensure_blas = asked
+
+
+def _no_scipy() -> None:
+    raise ImportError("left out: no kernel multiplies matrices")
 
 
 @cache
