@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.running import run
+from tests.clients.prometheus import free_port, prometheus, wait_until
+from tests.clients.test_scores import ODD
+from tests.running import run, running
 from tests.store.test_views import NOON, fill
 from tocsin.grafana.dashboards import over_prometheus, over_sql
 from tocsin.grafana.panels import SCHEMA_VERSION
 from tocsin.store.database import claim
+
+NAME = "web.latency"
 
 
 def queries(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -80,3 +85,41 @@ def test_sql_is_answered(database_url: str) -> None:
                 if target["format"] == "time_series":
                     assert next(iter(rows[0])) == "time"
                     assert any(row[name] is not None for row in rows for name in row)
+
+
+def test_promql_is_answered(tmp_path: Path) -> None:
+    """Prometheus begins first: it looks for targets once in five seconds."""
+    target = f"127.0.0.1:{free_port()}"
+    scrape = (
+        f"- job_name: scores\n  honor_labels: true\n  metrics_path: /metrics/scores\n"
+        f"  params: {{match: ['web.*']}}\n  static_configs: [{{targets: ['{target}']}}]\n"
+        f"- job_name: tocsin\n  static_configs: [{{targets: ['{target}']}}]\n"
+    )
+    dashboard = over_prometheus()
+    with (
+        prometheus(tmp_path / "scraping", scrape=scrape) as server,
+        running(tmp_path / "data", http=target) as service,
+    ):
+        answer = service.post(samples(time.time()))
+        assert [one["index"] for one in answer["rejected"]] == [201]
+        for query in queries(dashboard):
+            expression = query["expr"].replace("$metric", NAME)
+            assert "$" not in expression
+            wait_until(lambda asked=expression: server.query(asked), 30, expression)
+        asked = re.fullmatch(
+            r"label_values\((\w+), (\w+)\)", dashboard["templating"]["list"][1]["query"]
+        )
+        assert asked
+        family, label = asked.groups()
+        told = server.client.get(f"/api/v1/label/{label}/values", params={"match[]": family})
+        assert told.json()["data"] == [NAME]
+
+
+def samples(now: float) -> list[dict[str, Any]]:
+    """Of one metric, the newest odd enough to be told; and one that is refused."""
+    metric = {"metric": NAME, "labels": {"host.name": "a", "odd": ODD}}
+    values = [float(n % 7) for n in range(200)] + [9_999.0]
+    found = [
+        {**metric, "timestamp": now - 200 + n, "value": value} for n, value in enumerate(values)
+    ]
+    return [*found, {**metric, "timestamp": now + 86_400, "value": 1.0}]
