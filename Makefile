@@ -16,6 +16,7 @@ run: $(VENV)/run.ready page
 	$(BIN)/tocsin up --watch-host --data $(DATA)
 
 test: $(VENV)/dev.ready page browser postgres clients
+	@$(BIN)/python -m tests.kernels
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # The page of the service, from its TypeScript; installing built it, this builds changed sources.

@@ -91,7 +91,7 @@ def test_a_host_that_dies_is_told_while_it_is_dead_and_over_when_it_is_back(
             time.sleep(10)
             assert silences(service) == []
             senders.metrics = lives
-            until(lambda: sum(one["open"] for one in silences(service)) == 3, 60)
+            until(lambda: sum(one["open"] for one in silences(service)) == 3, 120)
         told = silences(service)
         assert {one["pattern"] for one in told} == {"silence"}
         assert {one["name"] for one in told} == {"node.cpu", "node.memory", "node.disk"}
@@ -105,5 +105,5 @@ def test_a_host_that_dies_is_told_while_it_is_dead_and_over_when_it_is_back(
             time.sleep(1)
             assert [one["open"] for one in silences(service)] == [True] * 3
             senders.metrics = [*dies, *lives]
-            until(lambda: not any(one["open"] for one in silences(service)), 30)
+            until(lambda: not any(one["open"] for one in silences(service)), 120)
         assert len(silences(service)) == 3

@@ -37,6 +37,10 @@ class Warming:
         """Begin."""
         self._thread.start()
 
+    def wait(self) -> None:
+        """Wait until all is ready."""
+        self._thread.join()
+
     def stop(self) -> None:
         """End after the decoder that is under way."""
         self._stopped.set()
