@@ -30,6 +30,10 @@ def engine_fixture(tmp_path: Path) -> Iterator[Engine]:
     database.dispose()
 
 
+def lines() -> plaintext.Session:
+    return plaintext.Session(plaintext.Decoder(10))
+
+
 def talk(streams: Streams, conversation: Callable[[Connect], Awaitable[None]]) -> None:
     """Start a listener, hold a conversation with it, stop it."""
 
@@ -74,7 +78,7 @@ def test_a_slow_sender_does_not_hold_another(engine: Engine) -> None:
         slow.close()
         other.close()
 
-    talk(Streams(engine, plaintext.PROTOCOL, plaintext.Session), conversation)
+    talk(Streams(engine, plaintext.PROTOCOL, lines), conversation)
     assert stored(engine) == {"other": 1.0, "slow": 1.0}
 
 
@@ -91,7 +95,7 @@ def test_too_many_connections_are_closed_at_once_and_the_others_go_on(engine: En
         two.close()
 
     limits = Limits(connections=2)
-    talk(Streams(engine, plaintext.PROTOCOL, plaintext.Session, limits), conversation)
+    talk(Streams(engine, plaintext.PROTOCOL, lines, limits), conversation)
     assert stored(engine) == {"a": 1.0, "b": 2.0}
 
 
@@ -108,7 +112,7 @@ def test_a_new_connection_takes_the_place_of_the_most_silent_one(engine: Engine)
             connection[1].close()
 
     limits = Limits(connections=2, spare_s=0.0)
-    talk(Streams(engine, plaintext.PROTOCOL, plaintext.Session, limits), conversation)
+    talk(Streams(engine, plaintext.PROTOCOL, lines, limits), conversation)
 
 
 def test_who_says_nothing_is_closed(engine: Engine) -> None:
@@ -119,7 +123,7 @@ def test_who_says_nothing_is_closed(engine: Engine) -> None:
         silent[1].close()
 
     limits = Limits(idle_s=0.2)
-    talk(Streams(engine, plaintext.PROTOCOL, plaintext.Session, limits), conversation)
+    talk(Streams(engine, plaintext.PROTOCOL, lines, limits), conversation)
     assert b'protocol="graphite",reason="bad_line"} 1.0' in engine.telemetry.text()
 
 
@@ -158,7 +162,7 @@ def test_datagrams_are_stored_and_the_bad_lines_counted(engine: Engine) -> None:
         bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         bound.bind(("127.0.0.1", 0))
         bound.setblocking(False)
-        listener = Datagrams(engine, plaintext.UDP, plaintext.decode_packets)
+        listener = Datagrams(engine, plaintext.UDP, plaintext.Decoder(10).packets)
         await listener.start([bound])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for packet in (b"a 1 1700000000\na 2 1700000001\n", b"b 3 N", b"", b"bad\nb x 1\n"):

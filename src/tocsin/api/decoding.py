@@ -1,12 +1,13 @@
-"""Decoders that remember what they have read, and so take one request at a time."""
+"""Decoders of requests, which remember what they have read."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from tocsin.engine.telemetry import Telemetry
+from tocsin.ingest.turns import Turns
 
 __all__ = ["OneByOne"]
 
@@ -21,20 +22,11 @@ class OneByOne(Generic[D]):
     """A decoder that is taken by turns; what it costs is counted."""
 
     def __init__(self, decoder: D, telemetry: Telemetry) -> None:
-        self._decoder, self._telemetry = decoder, telemetry
-        self._turn = asyncio.Lock()
-        self._warm = False
+        self._decoder = decoder
+        self._turns = Turns(telemetry)
 
     async def take(self, work: Callable[[D], T], body: bytes, encoding: str) -> T:
         """What ``work`` makes of the decoder. Errors: what it raises."""
-        async with self._turn:
-            if self._warm and len(body) < _LARGE and not encoding:
-                return self._do(work)
-            # The first one may have to wait for a compiler; who packs may have packed much.
-            done = await asyncio.to_thread(self._do, work)
-            self._warm = True
-            return done
-
-    def _do(self, work: Callable[[D], T]) -> T:
-        with self._telemetry.stage("decode"):
-            return work(self._decoder)
+        # Who packs may have packed much.
+        large = len(body) >= _LARGE or bool(encoding)
+        return await self._turns.take(partial(work, self._decoder), large=large)

@@ -296,8 +296,10 @@ def _graphite(plan: Plan) -> Contest:
             columns.append((name, float(value), float(moment)))
         return len(columns)
 
+    decoder = plaintext.Decoder(2 * plan.metrics)
+
     def ours(body: bytes) -> int:
-        return len(plaintext.decode(body.split(b"\n")[:-1], SECOND_NS).batch)
+        return len(decoder.decode(body, SECOND_NS).batch)
 
     return Contest("Graphite lines", bodies, ours, "str.split and float alone", split)
 

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -16,6 +17,7 @@ from tocsin.engine.batch import Reason, Rejection
 from tocsin.engine.engine import Engine
 from tocsin.ingest.decoded import Decoded
 from tocsin.ingest.delivery import deliver
+from tocsin.ingest.turns import Turns
 
 __all__ = ["Datagrams", "Packets"]
 
@@ -110,10 +112,11 @@ class Datagrams:
         protocol: str,
         decode: Callable[[list[bytes], int], Decoded],
     ) -> None:
-        """``decode``: datagrams of one sender and the wall clock (ns) into samples."""
+        """``decode``: datagrams of one sender and the wall clock (ns) into samples; by turns."""
         self._engine = engine
         self._protocol = protocol
         self._decode = decode
+        self._turns = Turns(engine.telemetry)
         self._packets = Packets(self._lost)
         self._task: asyncio.Task[None] | None = None
 
@@ -138,7 +141,7 @@ class Datagrams:
             await asyncio.gather(*(self._one(host, d, now) for host, d in by_host.items()))
 
     async def _one(self, host: str, data: list[bytes], now: int) -> None:
-        decoded = self._decode(data, now)
+        decoded = await self._turns.take(partial(self._decode, data, now))
         if decoded.rejected:
             self._engine.telemetry.refused(self._protocol, decoded.rejected)
             first = decoded.rejected[0].reason

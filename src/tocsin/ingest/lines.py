@@ -17,22 +17,29 @@ class Lines:
         self._longest = longest
         self._rest = b""
         self._skipping = False
-        #: Lines that were longer than allowed, so far.
+        #: Lines that were left out, so far.
         self.too_long = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are complete now, without their ends. Memory: one line at most."""
-        *whole, rest = (self._rest + data).split(b"\n")
-        if self._skipping and whole:
-            del whole[0]
+    def feed(self, data: bytes) -> bytes:
+        """The lines that are complete now, with their ends. Memory: one line at most.
+
+        A line is left out when more of it than is allowed came before its end; one that is too
+        long and whole at once is for the reader to refuse.
+        """
+        end = data.rfind(b"\n") + 1
+        whole, rest = data[:end], data[end:]
+        if not end:
+            rest = self._rest + data
+        elif self._skipping:
+            whole = whole[whole.index(b"\n") + 1 :]
             self._skipping = False
-        good = [line for line in whole if len(line) <= self._longest]
-        self.too_long += len(whole) - len(good)
+        else:
+            whole = self._rest + whole
         if self._skipping or len(rest) > self._longest:
             self.too_long += not self._skipping
             self._skipping, rest = True, b""
         self._rest = rest
-        return good
+        return whole
 
     @property
     def rest(self) -> bytes:

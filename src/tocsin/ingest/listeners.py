@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from tocsin.config import Config
@@ -17,6 +18,9 @@ from tocsin.ingest.statsd.listener import StatsD
 from tocsin.ingest.streams import Streams
 
 __all__ = ["LISTENERS", "Kind", "Listener"]
+
+#: Names are remembered of every metric that there may be, and of so many that become none.
+_BEYOND: Final = 16_384
 
 
 class Listener(Protocol):
@@ -43,15 +47,25 @@ def _statsd(engine: Engine, config: Config) -> Listener:
     return StatsD(engine, aggregator, config.statsd_interval_s)
 
 
+def _plaintext(engine: Engine, config: Config) -> Listener:
+    session = partial(plaintext.Session, _lines(config))
+    return Streams(engine, plaintext.PROTOCOL, session)
+
+
+def _lines(config: Config) -> plaintext.Decoder:
+    """A listener's, for all of its connections: many are of one line only."""
+    return plaintext.Decoder(config.max_metrics + _BEYOND)
+
+
 #: By the configuration's key, which is also the name that the samples are counted under.
 LISTENERS: Final[dict[str, Kind]] = {
     plaintext.PROTOCOL: Kind(
         socket.SOCK_STREAM,
-        lambda engine, _: Streams(engine, plaintext.PROTOCOL, plaintext.Session),
+        _plaintext,
     ),
     plaintext.UDP: Kind(
         socket.SOCK_DGRAM,
-        lambda engine, _: Datagrams(engine, plaintext.UDP, plaintext.decode_packets),
+        lambda engine, config: Datagrams(engine, plaintext.UDP, _lines(config).packets),
     ),
     pickles.PROTOCOL: Kind(
         socket.SOCK_STREAM,

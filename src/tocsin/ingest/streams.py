@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ from tocsin.engine.batch import Batch, Reason, Rejection
 from tocsin.engine.engine import Engine
 from tocsin.ingest.decoded import Decoded
 from tocsin.ingest.delivery import deliver
+from tocsin.ingest.turns import Turns
 
 __all__ = ["Limits", "Session", "Streams"]
 
@@ -91,11 +93,15 @@ class Streams:
         session: Callable[[], Session],
         limits: Limits = Limits(),
     ) -> None:
-        """``protocol``: under which name it is counted; ``session``: makes one per connection."""
+        """``protocol``: under which name it is counted; ``session``: makes one per connection.
+
+        Sessions may share what they remember: they are fed one at a time.
+        """
         self._engine = engine
         self._protocol = protocol
         self._session = session
         self._limits = limits
+        self._turns = Turns(engine.telemetry)
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._pending = 0
@@ -179,9 +185,8 @@ class Streams:
             self._count(session.end())
 
     async def _decode(self, session: Session, data: bytes) -> Decoded:
-        if session.pending + len(data) < _LARGE:
-            return session.feed(data, time.time_ns())
-        return await asyncio.to_thread(session.feed, data, time.time_ns())
+        large = session.pending + len(data) >= _LARGE
+        return await self._turns.take(partial(session.feed, data, time.time_ns()), large=large)
 
     def _note_pending(self, connection: _Connection, pending: int) -> None:
         self._pending += pending - connection.pending

@@ -10,7 +10,7 @@ from tocsin.ingest.identity import metric_of
 from tocsin.ingest.moments import LATEST_S, seconds_ns
 from tocsin.samples import SECOND_NS, Metric
 
-__all__ = ["NOW", "metric", "number", "time_ns"]
+__all__ = ["NOW", "fresh_metric", "metric", "number", "time_ns"]
 
 #: Carbon's time for "when it arrives".
 NOW: Final = -1.0
@@ -23,10 +23,11 @@ def metric(name: bytes | str) -> Metric:
 
     Cost: 5 µs the first time, 0.1 µs for names that came lately. Memory: 20 MB of such names.
     """
-    return _remembered(name) if len(name) <= _USUAL else _read(name)
+    return _remembered(name) if len(name) <= _USUAL else fresh_metric(name)
 
 
-def _read(name: bytes | str) -> Metric:
+def fresh_metric(name: bytes | str) -> Metric:
+    """As `metric`, remembering nothing."""
     try:
         text = name.decode("utf-8") if isinstance(name, bytes) else name
     except UnicodeDecodeError:
@@ -35,7 +36,7 @@ def _read(name: bytes | str) -> Metric:
     return metric_of(path, dict(_tag(tag) for tag in tags))
 
 
-_remembered = lru_cache(maxsize=32_768)(_read)
+_remembered = lru_cache(maxsize=32_768)(fresh_metric)
 
 
 def _tag(tag: str) -> tuple[str, str]:
