@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -48,6 +49,10 @@ def _pragmas(connection: Any, _record: object) -> None:
     # once per group of batches, not once per sample.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # Metrics report by turns, so that the same pages are written again and again: enough of
+    # them in memory (KiB), and in the log (pages) before they go to their places.
+    cursor.execute("PRAGMA cache_size=-32768")
+    cursor.execute("PRAGMA wal_autocheckpoint=10000")
     cursor.close()
 
 
@@ -71,7 +76,11 @@ def _begin(connection: Connection) -> None:
 
 
 class SqliteBulk:
-    """Rows go to the driver as tuples, many at once; it stores NaN as NULL by itself."""
+    """Many rows go to the driver in one statement; it stores NaN as NULL by itself.
+
+    The driver gives the interpreter away at each statement, and waits to have it again for as
+    long as others compute: with a statement for each row, a busy service would hardly write.
+    """
 
     #: No lock: the file is locked against other processes while it is open for writing.
     epoch = select(schema.owner.c.epoch)
@@ -91,9 +100,8 @@ class SqliteBulk:
     def insert(self, connection: Connection, samples: SampleColumns) -> None:
         """Add new rows of `sample`."""
         keys = (samples.metric, samples.seq, samples.timestamp, samples.value)
-        lists = [column.tolist() for column in keys]
-        rows = list(zip(*lists, *_results(samples), strict=True))
-        connection.exec_driver_sql(_INSERT, rows)
+        columns = [*(column.tolist() for column in keys), *_results(samples)]
+        _many(connection, _insert, columns)
 
     def rescore(self, connection: Connection, samples: SampleColumns) -> None:
         """Set the results of rows of `sample` that are there."""
@@ -103,13 +111,50 @@ class SqliteBulk:
 
     def move(self, connection: Connection, positions: PositionColumns) -> None:
         """Set the positions of rows of `metric`."""
-        columns = [getattr(positions, name).tolist() for name in _MOVING]
-        rows = list(zip(*columns, positions.id.tolist(), strict=True))
-        connection.exec_driver_sql(_MOVE, rows)
+        columns = [getattr(positions, name).tolist() for name in ("id", *_MOVING)]
+        _many(connection, _move, columns)
 
     def upsert(self, table: Any) -> Any:
         """An INSERT that can say what to do when the row is there."""
         return sqlite.insert(table)
+
+
+def _many(
+    connection: Connection, statement: Callable[[int], str], columns: Sequence[list[Any]]
+) -> None:
+    """Run a statement over all rows, as many at once as one may have; ``statement(rows)``."""
+    width, count = len(columns), len(columns[0])
+    flat: list[Any] = [None] * (width * count)
+    for place, column in enumerate(columns):
+        flat[place::width] = column
+    done = 0
+    for rows in _AT_ONCE:
+        text = statement(rows)
+        while count - done >= rows:
+            piece = flat[done * width : (done + rows) * width]
+            connection.exec_driver_sql(text, tuple(piece))
+            done += rows
+
+
+@cache
+def _insert(rows: int) -> str:
+    values = ", ".join([_marks(len(COLUMNS))] * rows)
+    return f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES {values}"
+
+
+@cache
+def _move(rows: int) -> str:
+    names = ("id", *_MOVING)
+    values = ", ".join([_marks(len(names))] * rows)
+    told = ", ".join(f"{name} = told.{name}" for name in _MOVING)
+    return (
+        f"WITH told ({', '.join(names)}) AS (VALUES {values}) "
+        f"UPDATE metric SET {told} FROM told WHERE metric.id = told.id"
+    )
+
+
+def _marks(count: int) -> str:
+    return f"({', '.join('?' * count)})"
 
 
 def _results(samples: SampleColumns) -> list[list[Any]]:
@@ -143,14 +188,12 @@ _SUMMED: Final = (
     "FROM sample WHERE metric = ? AND seq >= ? AND seq < ?"
 )
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
-_INSERT: Final = (
-    f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-)
+#: Rows of one statement; a statement may have 32,766 values.
+_AT_ONCE: Final = (2_000, 200, 20, 1)
 _RESCORE: Final = (
     f"UPDATE sample SET {', '.join(f'{name} = ?' for name in (*RESULTS, 'event'))} "
     "WHERE metric = ? AND seq = ?"
 )
-_MOVE: Final = f"UPDATE metric SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ?"
 
 
 @contextmanager
