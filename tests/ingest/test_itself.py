@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.alert.receivers import hook
 from tests.alert.test_delivering import until
-from tests.running import running
+from tests.running import Service, running
 from tocsin.channels import Webhook
 from tocsin.config import Config
 from tocsin.engine.batch import Batch
@@ -89,3 +92,127 @@ def test_its_figures_are_metrics_like_others(tmp_path: Path) -> None:
         until(lambda: any(s["value"] > 0 for s in service.samples("tocsin.accepted.per_s")[1:]), 30)
         code, _, errors = service.stop()
         assert (code, errors) == (0, "")
+
+
+#: What a user writes who wants to hear of subscribers that are stuck, and of nothing else.
+ONLY_SUBSCRIBERS = """
+[[alert]]
+match = "tocsin.subscriber.lag_s"
+direction = "up"
+routes = ["ops"]
+[[alert]]
+match = "tocsin.subscriber.alive"
+minimum_s = 2
+routes = ["ops"]
+[[alert]]
+match = "*"
+alarm = false
+[[channel]]
+name = "ops"
+kind = "webhook"
+url = "URL"
+[silence]
+least_s = 1
+look_s = 0.2
+[incidents]
+quiet_s = 1
+"""
+LOOK_S = 0.1
+LAG, ALIVE = "tocsin.subscriber.lag_s", "tocsin.subscriber.alive"
+
+
+class Follower:
+    """Follows the stream under a name and confirms what it has read, until it is stuck."""
+
+    def __init__(self, service: Service, name: str) -> None:
+        self.stuck = False
+        self._service, self._name = service, name
+        self._over = False
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        client = self._service.client
+        subscribe(self._service, self._name)
+        with client.stream("GET", "/api/v1/stream", params={"subscriber": self._name}) as lines:
+            for line in lines.iter_lines():
+                while self.stuck and not self._over:
+                    time.sleep(0.05)
+                if self._over:
+                    return
+                if line.startswith("id: "):
+                    subscribe(self._service, self._name, position=int(line[4:]))
+
+
+def subscribe(service: Service, name: str, **told: int) -> None:
+    assert service.client.put(f"/api/v1/subscribers/{name}", json=told).status_code == 200
+
+
+def usually(service: Service, name: str, subscriber: str, values: list[float]) -> None:
+    """Send what these looks, up to now, would have found of a subscriber."""
+    end = time.time() // LOOK_S * LOOK_S
+    metric = {"metric": name, "labels": {"subscriber": subscriber}}
+    times = [end - n * LOOK_S for n in range(len(values), 0, -1)]
+    service.post(
+        [{**metric, "timestamp": t, "value": v} for t, v in zip(times, values, strict=True)]
+    )
+
+
+def newest(service: Service, name: str, subscriber: str) -> dict[str, Any]:
+    found = service.get("metrics", match=name)["metrics"]
+    (uid,) = [one["uid"] for one in found if one["labels"] == {"subscriber": subscriber}]
+    (sample,) = service.get(f"metrics/{uid}/samples", order="desc", limit=1)["samples"]
+    return dict(sample)
+
+
+def told(service: Service, name: str, subscriber: str) -> list[dict[str, Any]]:
+    """Events of a metric that are part of incidents."""
+    found = []
+    for incident in service.get("incidents")["incidents"]:
+        for member in service.get(f"incidents/{incident['id']}")["members"]:
+            if member["metric"]["labels"] == {"subscriber": subscriber}:
+                found += [one for one in member["events"] if one["name"] == name]
+    return found
+
+
+def test_subscribers_that_are_stuck_are_told_of(tmp_path: Path) -> None:
+    with hook() as ops:
+        config = tmp_path / "tocsin.toml"
+        config.write_text(ONLY_SUBSCRIBERS.replace("URL", ops.url))
+        arguments = ("--config", str(config), "--watch-interval", str(LOOK_S))
+        with running(tmp_path / "data", *arguments) as service:
+            lags = np.random.default_rng(1).uniform(0, 0.2, 1_000).tolist()
+            usually(service, LAG, "slow", lags)
+            usually(service, ALIVE, "archive", [1.0] * 300)
+            # One that reads nothing: its lag is larger than it ever was.
+            subscribe(service, "slow")
+            asked = {"subscriber": "slow"}
+            with (
+                service.client.stream("GET", "/api/v1/stream", params=asked),
+                Follower(service, "archive") as follower,
+            ):
+                until(lambda: told(service, LAG, "slow"))
+                (event,) = told(service, LAG, "slow")
+                assert event["value"] > event["expected"]
+                assert newest(service, LAG, "slow")["value"] > max(lags)
+                until(lambda: ops.bodies)
+                assert any("slow" in body["title"] for body in ops.bodies)
+                # And one that stops: nothing comes that says that it is alive. How often something
+                # did is known after ten looks that found it.
+                until(lambda: newest(service, ALIVE, "archive")["seq"] > 340)
+                assert told(service, ALIVE, "archive") == []
+                follower.stuck = True
+                until(lambda: told(service, ALIVE, "archive"))
+                (silence,) = told(service, ALIVE, "archive")
+                assert (silence["pattern"], silence["open"]) == ("silence", True)
+                assert "silent for" in silence["why"]
+                until(lambda: any("archive" in body["title"] for body in ops.bodies))
+                follower.stuck = False
+                until(lambda: not any(one["open"] for one in told(service, ALIVE, "archive")))

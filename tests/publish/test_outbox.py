@@ -246,10 +246,9 @@ def test_a_position_ahead_of_the_database_is_told(any_world: World) -> None:
 def test_how_far_a_subscriber_is(any_world: World) -> None:
     world = any_world
     assert world.outbox.newest() == 0
-    assert world.outbox.waiting(0) == Waiting(0, None)
+    assert world.outbox.waiting([0]) == {0: Waiting(0, None)}
     world.commit([0])
     world.clock += HOUR
     world.commit([0], skip=3)
-    assert world.outbox.waiting(0) == Waiting(4, START)
-    assert world.outbox.waiting(1) == Waiting(3, START + HOUR)
-    assert world.outbox.waiting(4) == Waiting(0, None)
+    told = {0: Waiting(4, START), 1: Waiting(3, START + HOUR), 4: Waiting(0, None)}
+    assert world.outbox.waiting([0, 1, 4, 1]) == told

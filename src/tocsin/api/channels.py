@@ -113,7 +113,7 @@ def list_channels(state: Parts) -> ChannelsOut:
     counts = state.delivering.notifications.counts()
     told = []
     for line in state.delivering.lines:
-        count = counts.get(line.channel.name, Counts(0, 0, None))
+        count = counts.get(line.channel.name, Counts())
         told.append(
             ChannelOut(
                 name=line.channel.name,

@@ -21,6 +21,7 @@ from tocsin.alert.duty import Duty
 from tocsin.alert.pictures.stored import Pictures
 from tocsin.alert.silence import Silences
 from tocsin.api.app import make_app
+from tocsin.api.figures import Figures
 from tocsin.api.incidents import incident_messages
 from tocsin.api.limits import BoundedBodies, Limits, limited
 from tocsin.api.listening import bind, bound_port, queue_more
@@ -33,11 +34,9 @@ from tocsin.errors import ConfigurationError, StoreError
 from tocsin.ingest import host, itself
 from tocsin.ingest.follow.following import Following
 from tocsin.ingest.listeners import LISTENERS
-from tocsin.ingest.looking import Reading
 from tocsin.ingest.scrape import Scraper
 from tocsin.ingest.warming import Warming
 from tocsin.publish.publishing import Publishing
-from tocsin.samples import Metric
 from tocsin.store.database import claim, database_file, place
 from tocsin.store.queries import Reader
 from tocsin.store.tokens import Tokens
@@ -233,16 +232,8 @@ class _Service:
         if self._config.watch_host:
             yield host.watch(self._engine, every)
         if self._config.watches_itself:
-            yield itself.watch(self._engine, self._beyond, every)
-
-    def _beyond(self) -> Iterator[Reading]:
-        """Figures of Tocsin that the engine knows nothing of."""
-        for name, seconds in self._publishing.lags().items():
-            yield Metric.of("tocsin.subscriber.lag_s", {"subscriber": name}), seconds
-        for name, counts in self._delivering.notifications.counts().items():
-            labels = {"channel": name}
-            yield Metric.of("tocsin.notifications.pending", labels), float(counts.pending)
-            yield Metric.of("tocsin.notifications.dead", labels), float(counts.dead)
+            more = Figures(self._publishing, self._delivering)
+            yield itself.watch(self._engine, more.read, every)
 
     async def _until_over(self) -> None:
         """Ends, with an error, when nothing will ever be stored again."""

@@ -97,12 +97,18 @@ class Outbox:
             found = _deliveries(connection, parts, self._identities)
         return found if gap is None else [gap, *found]
 
-    def waiting(self, position: int) -> Waiting:
-        """What a subscriber that has confirmed ``position`` has yet to get."""
+    def waiting(self, positions: Iterable[int]) -> dict[int, Waiting]:
+        """What subscribers that have confirmed these positions have yet to get.
+
+        Cost: a seek in the primary key for each of them.
+        """
+        found = {}
         with told_as_store_error(), self._database.connect() as connection:
             newest = connection.execute(_NEWEST).scalar() or 0
-            since = connection.execute(_SINCE, {"position": position}).scalar()
-        return Waiting(max(0, newest - position), since)
+            for position in set(positions):
+                since = connection.execute(_SINCE, {"position": position}).scalar()
+                found[position] = Waiting(max(0, newest - position), since)
+        return found
 
     def prune(self, now: int, keep_ns: int, most_ns: int) -> Pruned:
         """Delete a piece of the oldest rows; call it again while it says that it deleted some.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from prometheus_client import Counter
@@ -24,7 +24,7 @@ from tocsin.publish.jsonl import JsonLinesFile
 from tocsin.publish.outbox import Outbox, Waiting
 from tocsin.publish.remote_write import RemoteWriter
 from tocsin.publish.series import Chosen
-from tocsin.publish.subscribers import Subscribers
+from tocsin.publish.subscribers import Subscriber, Subscribers
 from tocsin.samples import SECOND_NS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tocsin.engine.registry import Registry
     from tocsin.engine.telemetry import Telemetry
 
-__all__ = ["Publishing"]
+__all__ = ["Publishing", "Standing"]
 
 _log: Final = structlog.get_logger("tocsin.publish")
 
@@ -42,6 +42,16 @@ _UPKEEP_S: Final = 10.0
 #: How long a stop waits for destinations to take what is there (seconds).
 _GRACE_S: Final = 5.0
 _HOUR_NS: Final = 3_600 * SECOND_NS
+
+
+class Standing(NamedTuple):
+    """How far a subscriber is, and what it has yet to confirm."""
+
+    #: Everything up to it is confirmed.
+    position: int
+    #: How many commits wait for it, and how old the oldest of them is.
+    commits: int
+    seconds: float
 
 
 class Publishing:
@@ -90,9 +100,9 @@ class Publishing:
             pump.stop(max(0.0, until - time.monotonic()))
         self._thread.join()
 
-    def lags(self) -> dict[str, float]:
-        """How old the oldest result is that each subscriber has not confirmed (seconds)."""
-        return self._shown.lags()
+    def look(self) -> dict[str, Standing]:
+        """How far every subscriber is now. Cost: a short query each. Errors: `StoreError`."""
+        return self._shown.look(self.outbox, self.subscribers, self._clock())
 
     def subscribe(self, name: str) -> Subscription:
         """What ``name`` has not confirmed yet, then what comes; a new name begins now.
@@ -166,12 +176,17 @@ def _token(config: RemoteWrite) -> str | None:
     return os.environ[config.token_env].strip()
 
 
+def _standing(one: Subscriber, waiting: Waiting, now: int) -> Standing:
+    waits = 0 if waiting.since is None else max(0, now - waiting.since)
+    return Standing(one.position, waiting.positions, waits / SECOND_NS)
+
+
 class _Shown(Collector):
     """How far subscribers lag, as of the last look."""
 
     def __init__(self, pumps: list[Pump]) -> None:
         self._pumps = pumps
-        self._waiting: dict[str, tuple[Waiting, int]] = {}
+        self._standing: dict[str, Standing] = {}
         self.writers: dict[str, RemoteWriter] = {}
         self.unconfirmed = Counter(
             "tocsin_outbox_dropped_unconfirmed",
@@ -179,16 +194,12 @@ class _Shown(Collector):
             registry=None,
         )
 
-    def look(self, outbox: Outbox, subscribers: Subscribers, now: int) -> None:
-        """Note how far everybody is."""
-        self._waiting = {one.name: (outbox.waiting(one.position), now) for one in subscribers.all()}
-
-    def lags(self) -> dict[str, float]:
-        """Seconds by subscriber."""
-        return {
-            name: max(0, now - (now if waiting.since is None else waiting.since)) / SECOND_NS
-            for name, (waiting, now) in self._waiting.items()
-        }
+    def look(self, outbox: Outbox, subscribers: Subscribers, now: int) -> dict[str, Standing]:
+        """Note how far everybody is; the same by name."""
+        everybody = subscribers.all()
+        waiting = outbox.waiting(one.position for one in everybody)
+        self._standing = {one.name: _standing(one, waiting[one.position], now) for one in everybody}
+        return self._standing
 
     def collect(self) -> Iterator[object]:  # type: ignore[override]
         commits = GaugeMetricFamily(
@@ -204,10 +215,9 @@ class _Shown(Collector):
             "1 while a destination takes nothing",
             labels=["subscriber"],
         )
-        lags = self.lags()
-        for name, (waiting, _) in self._waiting.items():
-            commits.add_metric([name], waiting.positions)
-            seconds.add_metric([name], lags[name])
+        for name, one in self._standing.items():
+            commits.add_metric([name], one.commits)
+            seconds.add_metric([name], one.seconds)
         for pump in self._pumps:
             failing.add_metric([pump.name], pump.trouble is not None)
         refused = CounterMetricFamily(

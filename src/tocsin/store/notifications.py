@@ -20,11 +20,15 @@ LASTING: Final = ("sent", "dead", "skipped")
 
 
 class Counts(NamedTuple):
-    """Of one channel: messages that wait, those given up, and when the last one was taken (ns)."""
+    """Of one channel: messages that wait, those given up, and when the last one was taken (ns).
 
-    pending: int
-    dead: int
-    last_sent: int | None
+    ``since``: since when the first of those that wait has waited (ns).
+    """
+
+    pending: int = 0
+    dead: int = 0
+    last_sent: int | None = None
+    since: int | None = None
 
 
 class Notifications:
@@ -101,13 +105,14 @@ class Notifications:
         """By channel."""
         found: dict[str, Counts] = {}
         for row in self._all(_COUNTS):
-            before = found.get(row["channel"], Counts(0, 0, None))
+            told = found.get(row["channel"], Counts())
             if row["status"] == "sent":
-                found[row["channel"]] = before._replace(last_sent=row["sent"])
-            elif row["status"] in ("pending", "dead"):
-                found[row["channel"]] = before._replace(**{row["status"]: row["n"]})
-            else:
-                found[row["channel"]] = before
+                told = told._replace(last_sent=row["sent"])
+            elif row["status"] == "pending":
+                told = told._replace(pending=row["n"], since=row["since"])
+            elif row["status"] == "dead":
+                told = told._replace(dead=row["n"])
+            found[row["channel"]] = told
         return found
 
     def give_up_others(self, channels: Collection[str], error: str) -> int:
@@ -197,7 +202,11 @@ _FIRING = (
     .order_by(_C.id)
 )
 _COUNTS = select(
-    _C.channel, _C.status, func.count().label("n"), func.max(_C.sent).label("sent")
+    _C.channel,
+    _C.status,
+    func.count().label("n"),
+    func.max(_C.sent).label("sent"),
+    func.min(func.coalesce(_C.retried, _C.created)).label("since"),
 ).group_by(_C.channel, _C.status)
 _UNRESOLVED = select(_I.id).where(_I.state != "resolved")
 _TOLD = (
