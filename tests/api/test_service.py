@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import queue
@@ -22,6 +23,8 @@ from tests.signals import (
     assert_same_events,
     calm_then_spike,
 )
+from tocsin.api.listening import bind
+from tocsin.config import Address
 from tocsin.samples import SECOND_NS, iso
 
 VALUES = calm_then_spike()
@@ -305,6 +308,32 @@ def test_the_service_says_how_it_is(service: Service) -> None:
     assert "tocsin_commit_seconds_count" in text
     assert 'tocsin_metrics{status="warming_up"}' in text
     assert "tocsin_queue_samples 0.0" in text
+    asked = {"name[]": ["tocsin_samples_accepted_total", "nothing"]}
+    few = service.client.get("/metrics", params=asked).text
+    assert [line for line in text.splitlines() if "tocsin_samples_accepted_total" in line] == [
+        *few.splitlines()
+    ]
+
+
+def test_answers_do_not_wait_for_what_the_client_acknowledges() -> None:
+    """Both parts of an answer, its head and its body, go out at once."""
+    (bound,) = bind(Address("127.0.0.1", 0), "http")
+
+    async def connect() -> bool:
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            server_side = writer.get_extra_info("socket")
+            told.set_result(bool(server_side.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        async with await asyncio.start_server(connected, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname())
+            at_once = await told
+            writer.close()
+            return at_once
+
+    assert asyncio.run(connect())
 
 
 def test_refused_samples_are_counted_by_reason(service: Service) -> None:

@@ -54,7 +54,9 @@ def _places(address: Address, option: str, kind: int) -> list[tuple[int, str]]:
 
 
 def _listen(family: int, place: tuple[str, int], kind: int) -> socket.socket:
-    bound = socket.socket(family, kind)
+    # asyncio only has connections send at once when the socket says that it is TCP; else the second
+    # part of an answer waits for what the client acknowledges after 40 ms.
+    bound = socket.socket(family, kind, socket.IPPROTO_TCP if kind == socket.SOCK_STREAM else 0)
     try:
         # For datagrams it would let two processes share a port, and each lose half.
         if os.name == "posix" and kind == socket.SOCK_STREAM:

@@ -53,6 +53,8 @@ class Service:
             raise StartError(f"the service did not start: {_last_lines(folder / 'service.log')}")
         self.ready_s = time.perf_counter() - began
         self.url = found[1]
+        #: HOST:PORT of the listeners, by their keys.
+        self.listeners = dict(re.findall(r", (\w+) ([^ ,]+:\d+)(?=,)", line))
         self._ps = psutil.Process(self._process.pid)
 
     @property

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PROTOCOLS", "Body", "Wire", "labels_of"]
+__all__ = ["PROTOCOLS", "Body", "Stream", "Wire", "labels_of"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,14 @@ class Wire:
 
     path: str
     headers: Mapping[str, str]
+    body: Callable[[Sequence[int]], Body]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How a protocol is sent over TCP, where nothing is answered: to which listener, and bodies."""
+
+    listener: str
     body: Callable[[Sequence[int]], Body]
 
 
@@ -90,6 +98,24 @@ class _Influx:
     def at(self, moment_ms: int, values: Floats) -> bytes:
         """One line a metric."""
         end = f" {moment_ms}\n"
+        told = values.tolist()
+        return "".join([f"{h}{v!r}{end}" for h, v in zip(self._heads, told, strict=True)]).encode()
+
+
+class _Graphite:
+    """Graphite's lines, labels as tags, times in whole seconds."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self._heads = []
+        for number in numbers:
+            labels = labels_of(number)
+            name = labels.pop("__name__")
+            tags = ";".join(f"{tag}={text}" for tag, text in labels.items())
+            self._heads.append(f"{name};{tags} ")
+
+    def at(self, moment_ms: int, values: Floats) -> bytes:
+        """One line a metric."""
+        end = f" {moment_ms // 1_000}\n"
         told = values.tolist()
         return "".join([f"{h}{v!r}{end}" for h, v in zip(self._heads, told, strict=True)]).encode()
 
@@ -190,7 +216,7 @@ def _pair(name: str, text: str) -> bytes:
 
 
 #: What can be sent, by name.
-PROTOCOLS: Final[Mapping[str, Wire]] = {
+PROTOCOLS: Final[Mapping[str, Wire | Stream]] = {
     "remote_write": Wire(
         "/api/v1/write",
         {
@@ -204,5 +230,6 @@ PROTOCOLS: Final[Mapping[str, Wire]] = {
     "json": Wire("/api/v1/samples", {"Content-Type": "application/json"}, _Json),
     "ndjson": Wire("/api/v1/samples", {"Content-Type": "application/x-ndjson"}, _Lines),
     "otlp": Wire("/v1/metrics", {"Content-Type": "application/x-protobuf"}, _Otlp),
+    "graphite": Stream("graphite", _Graphite),
     "collectd": Wire("/api/v1/collectd", {"Content-Type": "application/json"}, _Collectd),
 }

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import numpy as np
 
+from tocsin.bench.serve.bodies import PROTOCOLS, Stream
 from tocsin.bench.serve.sender import Load, Sender, Sent, sending
 from tocsin.bench.service import Service, running
 from tocsin.bench.stores import new_database
@@ -127,6 +128,7 @@ def measure(plan: Plan, tell: Tell) -> Figures:
     ):
         load = Load(
             service.url,
+            service.listeners,
             plan.metrics,
             plan.protocol,
             plan.request,
@@ -190,10 +192,14 @@ def _saturation(plan: Plan, service: Service, sender: Sender, tell: Tell) -> Sat
 
 def _settings(plan: Plan) -> dict[str, str]:
     needed = -(-plan.metrics * Fleet().row_bytes // 2**20) + 64
-    return {
+    settings = {
         "TOCSIN_MAX_METRICS": str(plan.metrics),
         "TOCSIN_MEMORY_MB": str(plan.memory_mb or needed),
     }
+    wire = PROTOCOLS[plan.protocol]
+    if isinstance(wire, Stream):
+        settings[f"TOCSIN_{wire.listener.upper()}"] = "127.0.0.1:0"
+    return settings
 
 
 class _Spent:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import multiprocessing
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,7 +20,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.bench.serve.bodies import PROTOCOLS, Body
+from tocsin.bench.serve.bodies import PROTOCOLS, Body, Stream, Wire
+from tocsin.bench.serve.counter import Stored
 from tocsin.errors import StoreError
 
 __all__ = ["Load", "Sender", "Sent", "sending"]
@@ -28,6 +33,10 @@ Due = Callable[[int], float | None]
 #: A service that pushes back is asked again after so many seconds.
 _AGAIN_S: Final = 0.05
 _TIMEOUT_S: Final = 120.0
+#: Where nothing is answered, the service is asked every so many seconds how much it has stored:
+#: while waits matter, and while it is to spend its time on samples.
+_LOOK_S: Final = 0.02
+_SELDOM_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Load:
     """What is sent."""
 
     url: str
+    #: HOST:PORT of the service's listeners, by their keys.
+    listeners: Mapping[str, str]
     metrics: int
     protocol: str = "remote_write"
     #: Samples of one request, and requests that are under way at once.
@@ -51,7 +62,8 @@ class Sent:
 
     samples: int
     seconds: float
-    #: Per request: seconds from when its samples were due until they were stored and scored.
+    #: Per request: seconds from when its samples were due until they were stored and scored. Where
+    #: nothing is answered: until as many samples were as had been sent with it, by then.
     waits: Floats
     #: Requests that had to be sent again.
     repeated: int
@@ -158,9 +170,10 @@ class _Work:
 
     def _run(self, due: Due, moments: _Moments | None = None) -> Sent:
         """``moments``: when samples were taken; None: when they are due."""
-        run = _Run(self, due, moments)
+        kind = _Counted if isinstance(self.wire, Stream) else _Answered
+        run = kind(self, due, moments)
         began, cpu = time.perf_counter(), time.process_time()
-        threads = [threading.Thread(target=run.work) for _ in range(self.load.connections)]
+        threads = [threading.Thread(target=work) for work in run.threads()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -178,22 +191,43 @@ class _Work:
 
 
 class _Run:
-    """Connections that take requests by turns, so that each metric's samples stay in order."""
+    """What all ways of sending requests have in common."""
 
     def __init__(self, work: _Work, due: Due, moments: _Moments | None) -> None:
-        self._load, self._wire = work.load, work.wire
+        self._load = work.load
         self._parts, self._bodies = work.parts, work.bodies
         self._due, self._moments = due, moments
         self._lock = threading.Lock()
-        self._next = 0
-        #: How often each request has been sent.
-        self._done = [0] * len(self._bodies)
         self._rng = np.random.default_rng(self._load.metrics)
         self.samples = self.repeated = 0
         self.waits: list[float] = []
         self.error: Exception | None = None
 
-    def work(self) -> None:
+    def _values(self, place: int) -> Floats:
+        which = self._parts[place]
+        levels = 50.0 + np.arange(which.start, which.stop) % 97
+        values: Floats = np.round(levels + self._rng.normal(size=len(which)), 3)
+        return values
+
+    def _moment(self, number: int, due: float) -> int:
+        return round(due * 1_000) if self._moments is None else self._moments.of(number)
+
+
+class _Answered(_Run):
+    """Connections that take requests by turns, so that each metric's samples stay in order."""
+
+    def __init__(self, work: _Work, due: Due, moments: _Moments | None) -> None:
+        super().__init__(work, due, moments)
+        assert isinstance(work.wire, Wire)
+        self._wire = work.wire
+        self._next = 0
+        #: How often each request has been sent.
+        self._done = [0] * len(self._bodies)
+
+    def threads(self) -> list[Callable[[], None]]:
+        return [self._work] * self._load.connections
+
+    def _work(self) -> None:
         url = urlsplit(self._load.url)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=_TIMEOUT_S)
         try:
@@ -225,15 +259,6 @@ class _Run:
         with self._lock:
             return number, due, self._bodies[place].at(self._moment(number, due), values)
 
-    def _values(self, place: int) -> Floats:
-        which = self._parts[place]
-        levels = 50.0 + np.arange(which.start, which.stop) % 97
-        values: Floats = np.round(levels + self._rng.normal(size=len(which)), 3)
-        return values
-
-    def _moment(self, number: int, due: float) -> int:
-        return round(due * 1_000) if self._moments is None else self._moments.of(number)
-
     def _post(self, connection: http.client.HTTPConnection, body: bytes) -> None:
         while True:
             connection.request("POST", self._wire.path, body, dict(self._wire.headers))
@@ -253,3 +278,90 @@ class _Run:
             self._done[place] += 1
             self.waits.append(wait)
             self.samples += len(self._parts[place])
+
+
+class _Counted(_Run):
+    """Connections that send and are not answered, each with its own metrics, which stay in order.
+
+    A request is over when the service has stored as many samples as had been sent with it. With
+    several connections it may have been another one's that were stored, but as a rule it takes
+    them in the order in which they came; the sum of all waits is right in any case. A wait is too
+    long by the time until the service is asked, 10 ms on average. It is only asked while samples
+    are on their way, which costs it 1 ms; that is in its CPU, as answers are elsewhere.
+    """
+
+    def __init__(self, work: _Work, due: Due, moments: _Moments | None) -> None:
+        super().__init__(work, due, moments)
+        assert isinstance(work.wire, Stream)
+        self._address = self._load.listeners[work.wire.listener]
+        self._stored = Stored(self._load.url, work.wire.listener)
+        self._before = self._stored.count()
+        self._sent = 0
+        self._sending = self._load.connections
+        #: Requests on their way: how many samples had been sent with each, and when it was due.
+        self._under_way: deque[tuple[int, float]] = deque()
+
+    def threads(self) -> list[Callable[[], None]]:
+        connections = range(self._load.connections)
+        return [*(partial(self._send, one) for one in connections), self._look]
+
+    def _send(self, connection: int) -> None:
+        host, _, port = self._address.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=_TIMEOUT_S) as stream:
+                for number in self._numbers(connection):
+                    due = self._due(number)
+                    if due is None or self.error is not None:
+                        break
+                    stream.sendall(self._body(number, due))
+                    self._note(number, due)
+        except Exception as error:
+            self.error = error
+        finally:
+            with self._lock:
+                self._sending -= 1
+
+    def _numbers(self, connection: int) -> Iterator[int]:
+        """The requests of a connection: those of every so many places, again and again."""
+        count = len(self._bodies)
+        for turn in itertools.count():
+            for place in range(connection, count, self._load.connections):
+                yield turn * count + place
+            if connection >= count:
+                return
+
+    def _body(self, number: int, due: float) -> bytes:
+        place = number % len(self._bodies)
+        pause = due - time.time()
+        if pause > 0:
+            time.sleep(pause)
+        with self._lock:
+            return self._bodies[place].at(self._moment(number, due), self._values(place))
+
+    def _note(self, number: int, due: float) -> None:
+        with self._lock:
+            self._sent += len(self._parts[number % len(self._bodies)])
+            self._under_way.append((self._sent, due))
+
+    def _look(self) -> None:
+        try:
+            changed = time.monotonic()
+            while self.error is None and (self._sending or self._under_way):
+                time.sleep(_LOOK_S if self._moments is None else _SELDOM_S)
+                if not self._under_way or self._settle(self._stored.count() - self._before):
+                    changed = time.monotonic()
+                elif time.monotonic() - changed > _TIMEOUT_S:
+                    raise StoreError(f"nothing more was stored for {_TIMEOUT_S:.0f} s")
+        except Exception as error:
+            self.error = error
+        finally:
+            self._stored.close()
+
+    def _settle(self, stored: int) -> bool:
+        """Take note of what is stored; whether it is more than before."""
+        more, now = stored > self.samples, time.time()
+        self.samples = stored
+        with self._lock:
+            while self._under_way and self._under_way[0][0] <= stored:
+                self.waits.append(now - self._under_way.popleft()[1])
+        return more

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+#: Moments so far apart never fall into the same second.
+_SECONDS_APART = 2
+
 
 def serve(
     *,
@@ -36,7 +39,8 @@ def serve(
     """Measure whether the service keeps up with many metrics, how soon, and what it costs.
 
     A real service with SQLite, in a folder that is removed at the end, and a sender in a process
-    of its own, which spreads requests over the interval as Prometheus does.
+    of its own, which spreads requests over the interval as Prometheus does. Graphite's lines are
+    not answered: there the service's own count of stored samples says when a request is.
 
     Parameters
     ----------
@@ -47,12 +51,12 @@ def serve(
     seconds
         How long it must keep up.
     protocol
-        remote_write, influx, json, ndjson, otlp or collectd; give it several times for each.
-        Default: remote_write.
+        remote_write, influx, json, ndjson, otlp, graphite or collectd; give it several times for
+        each. Default: remote_write.
     request
         Samples of one request.
     connections
-        How many requests may be under way at once.
+        How many requests may be under way at once; over Graphite: how many connections send.
     memory_mb
         The service's budget of states; default: what all metrics need.
     warm
@@ -65,7 +69,7 @@ def serve(
     json_file
         Also write the figures to this file.
     """
-    from tocsin.bench.serve.bodies import PROTOCOLS
+    from tocsin.bench.serve.bodies import PROTOCOLS, Stream
     from tocsin.bench.serve.run import Plan, measure
 
     counts, protocols = metrics or [100_000], protocol or ["remote_write"]
@@ -74,6 +78,10 @@ def serve(
     for name in protocols:
         if name not in PROTOCOLS:
             raise ConfigurationError(f"--protocol {name}: choose from {', '.join(PROTOCOLS)}")
+        if isinstance(PROTOCOLS[name], Stream) and interval < _SECONDS_APART:
+            raise ConfigurationError(
+                f"--protocol {name}: its times are whole seconds: --interval 2"
+            )
     with saying("starting") as say:
         found = [
             measure(
