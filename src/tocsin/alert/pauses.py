@@ -19,24 +19,25 @@ of its pauses are told that were no failure. (What is bounded is how often, not 
 
 What Tocsin itself could not hear is nobody's silence: time counts from `listening` on.
 
-Cost: some ten passes over arrays a look. Memory: 64 bytes a metric.
+Cost: some 2 ms a look at 100,000 metrics of which a twelfth had samples. Memory: 80 bytes a metric.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detect.compile import kernel
 from tocsin.samples import SECOND_NS
 
 __all__ = ["KEPT", "Pauses"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _WEEK_NS: Final = 7 * 86_400 * SECOND_NS
 #: A length that is nothing special: so many times the longest before, and so many intervals more.
@@ -50,6 +51,8 @@ _LARGEST_SHARE: Final = 1e-3
 _INTERVAL_RATE: Final = 0.01
 #: A pause counts as at most this many usual intervals of it.
 _LONGEST_PAUSE: Final = 4.0
+_HALVES: Final = math.log(2.0)
+_PER_DECADE: Final = 1.0 / math.log(10.0)
 #: Looks that found samples before it is known how often they come.
 _HEARD_FROM: Final = 10
 
@@ -83,6 +86,9 @@ class Pauses:
         self._kept: NDArray[np.void] = np.zeros(0, dtype=KEPT)
         #: Infinite while it is not known how often samples come.
         self._limit: Floats = np.zeros(0)
+        #: When rows are overdue, as long as `listening` is what it was then.
+        self._due: Floats = np.zeros(0)
+        self._heard_since = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -94,25 +100,33 @@ class Pauses:
         rows = [row for row, metric in enumerate(ids.tolist()) if metric in known]
         for row in rows:
             self._kept[row] = known[int(ids[row])]
-        self._draw(np.array(rows, dtype=np.int64))
+        draw(np.array(rows, dtype=np.int64), self._kept, self._limit, self._budget, self._least)
+        self._expect()
+        # Compiled now, where it may have to be: a look that takes so long hears nothing.
+        self.look(0, ids, seq, time)
 
     def look(self, now: int, ids: Ints, seq: Ints, time: Ints) -> Ints:
         """Learn from what came since the last look; returns the rows to which something came.
 
-        Columns of the registry as they stand: id, last seq, and the last sample's time.
+        Columns of the registry as they stand: id, last seq, and the last sample's time. Others
+        may go on writing to ``ids`` and ``time``, not to ``seq``.
+        Cost: about 10 µs per 1,000 rows, and 60 µs per 1,000 to which something came.
         """
-        if len(ids) > len(self):
-            self._grow(len(ids))
-            self._kept["id"] = ids
+        if len(seq) > len(self):
+            self._grow(len(seq))
+            self._kept["id"] = ids[: len(seq)]
         came = np.flatnonzero(seq > self._seq)
-        if len(came):
-            self._learn(came, now, seq[came], time[came])
+        times, before = time[came], (self._seq, self._time)
+        learn(came, now, self.listening, self._kept, self._half_life, seq, times, *before)
+        draw(came, self._kept, self._limit, self._budget, self._least)
+        self._due[came] = max(now, self.listening) + self._limit[came]
         return came
 
     def overdue(self, now: int) -> Ints:
         """Rows of which nothing has come for longer than their limit."""
-        since = np.maximum(self._kept["last"], self.listening)
-        return np.flatnonzero(since + self._limit < now)
+        if self._heard_since != self.listening:
+            self._expect()
+        return np.flatnonzero(self._due < now)
 
     def of(self, row: int) -> tuple[float, float, float]:
         """A row's usual interval, longest pause, and limit; seconds."""
@@ -128,8 +142,7 @@ class Pauses:
 
     def decades(self, row: int) -> float:
         """By how many decades a false alarm of this row is improbable."""
-        interval = self._kept["interval"][row : row + 1]
-        return float(self._decades(interval)[0])
+        return float(decades_of(self._kept["interval"][row], self._budget))
 
     def part(self, start: int, size: int) -> NDArray[np.void]:
         """What is to be kept of so many rows."""
@@ -143,45 +156,72 @@ class Pauses:
         self._time = np.concatenate([self._time, np.zeros(more, dtype=np.int64)])
         self._kept = np.concatenate([self._kept, np.zeros(more, dtype=KEPT)])
         self._limit = np.concatenate([self._limit, np.full(more, np.inf)])
+        self._due = np.concatenate([self._due, np.full(more, np.inf)])
 
-    def _learn(self, rows: Ints, now: int, seq: Ints, time: Ints) -> None:
-        kept = self._kept[rows]
-        first = self._seq[rows] == 0
-        many = np.maximum(seq - self._seq[rows], 1)
-        step = np.where(first, 0.0, time - self._time[rows])
-        self._follow_interval(kept, step, many)
-        since = np.maximum(kept["last"], self.listening)
-        quiet = np.where(kept["last"] > 0, np.maximum(now - since, 0), 0).astype(np.float64)
+    def _expect(self) -> None:
+        """When rows are overdue, of what is heard since `listening`."""
+        self._due = np.maximum(self._kept["last"], self.listening) + self._limit
+        self._heard_since = self.listening
+
+
+@kernel
+def learn(
+    rows: Ints,
+    now: int,
+    listening: int,
+    kept: NDArray[np.void],
+    half_life: float,
+    seq: Ints,
+    times: Ints,
+    seq_before: Ints,
+    time_before: Ints,
+) -> None:
+    """Learn that something came to these rows; ``times``: of these rows, the others: of all."""
+    for i in range(len(rows)):
+        row = rows[i]
+        one = kept[row]
+        count = max(seq[row] - seq_before[row], 1)
+        step = float(times[i] - time_before[row]) if seq_before[row] > 0 else 0.0
+        seq_before[row], time_before[row] = seq[row], times[i]
+        known = one.last > 0
+        quiet = float(max(now - max(one.last, listening), 0)) if known else 0.0
         # By its own time where that is exact and somebody listened, and by when it came.
-        exact = (many == 1) & (kept["last"] >= max(self.listening, 1))
-        pause = np.where(exact, np.maximum(quiet, step), quiet)
-        faded = np.exp2(-np.maximum(now - kept["last"], 0) / self._half_life)
-        kept["longest"] = np.maximum(kept["longest"] * faded, pause)
-        kept["first"] = np.where(kept["first"] == 0, now, kept["first"])
-        kept["last"] = now
-        kept["heard"] += 1
-        self._kept[rows], self._seq[rows], self._time[rows] = kept, seq, time
-        self._draw(rows)
+        if count == 1 and one.last >= max(listening, 1):
+            quiet = max(quiet, step)
+        if step > 0.0:
+            one.interval = interval_of(one.interval, step / count, count, one.heard)
+        faded = one.longest * math.exp(-_HALVES * float(max(now - one.last, 0)) / half_life)
+        one.longest = max(faded, quiet)
+        if one.first == 0:
+            one.first = now
+        one.last = now
+        one.heard += 1
 
-    @staticmethod
-    def _follow_interval(kept: NDArray[np.void], step: Floats, many: Ints) -> None:
-        """The usual time between samples; long pauses hardly count."""
-        known = kept["interval"]
-        each = step / many
-        clipped = np.where(known > 0, np.minimum(each, _LONGEST_PAUSE * known), each)
-        share = np.minimum(1.0, np.maximum(_INTERVAL_RATE, 1.0 / (kept["heard"] + 1)) * many)
-        told = np.where(known > 0, known + share * (clipped - known), each)
-        kept["interval"] = np.where(step > 0, told, known)
 
-    def _decades(self, interval: Floats) -> Floats:
-        share = np.clip(self._budget * interval / _WEEK_NS, _SMALLEST_SHARE, _LARGEST_SHARE)
-        decades: Floats = -np.log10(share)
-        return decades
+@kernel
+def interval_of(known: float, each: float, count: int, heard: int) -> float:
+    """The usual time between samples, after ``count`` more of them; long pauses hardly count."""
+    if known <= 0.0:
+        return each
+    share = min(1.0, max(_INTERVAL_RATE, 1.0 / (heard + 1)) * count)
+    return known + share * (min(each, _LONGEST_PAUSE * known) - known)
 
-    def _draw(self, rows: Ints) -> None:
-        """The limits of some rows: infinite until they were heard for longer than that."""
-        kept = self._kept[rows]
-        beyond = _MARGIN + self._decades(kept["interval"]) / _RARITY_OF_MISSING
-        limit = np.maximum(self._least, _TIMES * kept["longest"] + beyond * kept["interval"])
-        heard = (kept["last"] - kept["first"] >= limit) & (kept["heard"] >= _HEARD_FROM)
-        self._limit[rows] = np.where(heard & (kept["interval"] > 0), limit, np.inf)
+
+@kernel
+def decades_of(interval: float, budget: float) -> float:
+    """By how many decades a false alarm must be improbable at this interval."""
+    share = min(max(budget * interval / _WEEK_NS, _SMALLEST_SHARE), _LARGEST_SHARE)
+    return -math.log(share) * _PER_DECADE
+
+
+@kernel
+def draw(rows: Ints, kept: NDArray[np.void], limit: Floats, budget: float, least: float) -> None:
+    """The limits of some rows: infinite until they were heard for longer than that."""
+    for row in rows:
+        one = kept[row]
+        limit[row] = np.inf
+        if one.heard >= _HEARD_FROM and one.interval > 0.0:
+            beyond = _MARGIN + decades_of(one.interval, budget) / _RARITY_OF_MISSING
+            length = max(least, _TIMES * one.longest + beyond * one.interval)
+            if one.last - one.first >= length:
+                limit[row] = length
