@@ -188,7 +188,7 @@ class Telemetry:
     def text(self, names: Sequence[str] = ()) -> bytes:
         """Everything in Prometheus' text format; or only these counters, as they are called there.
 
-        Cost: 3 ms; 0.1 ms for a few counters.
+        Cost: 2 ms; 0.2 ms for a few counters.
         """
         if not names:
             return generate_latest(self._registry)

@@ -19,7 +19,7 @@ _LINE: Final = re.compile(r'^(\w+)\{protocol="(\w+)"[^}]*\} (\S+)$', re.M)
 
 
 class Stored:
-    """Asks the service; cost there: 1 ms each time."""
+    """Asks the service; cost there: about 1 ms each time."""
 
     def __init__(self, url: str, protocol: str) -> None:
         told = urlsplit(url)
