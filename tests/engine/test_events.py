@@ -48,3 +48,20 @@ def test_an_event_is_told_alike_whatever_stops_between(tmp_path: Path, cuts: lis
     pattern, why = stored(tmp_path)[-1][7:9]
     assert pattern == "level_shift"
     assert str(why).endswith("it has stayed there since")
+
+
+@pytest.mark.parametrize("cuts", [[601], [602, 603, 604], [605]])
+def test_a_peak_that_moves_where_no_score_is_higher_is_told_alike(
+    tmp_path: Path, cuts: list[int]
+) -> None:
+    values = shifted()
+    values[600:606] = [100.0, 400.0, 1_600.0, 6_400.0, 20_000.0, 90.0]
+    for first, last in zip([0, *cuts], [*cuts, len(values)], strict=True):
+        with engine_on(tmp_path) as engine:
+            engine.submit(batch(values[first:last], first)).result(30)
+    assert stored(tmp_path) == in_one_go(values)
+    scored = scan_series(
+        Metric.of("m"), START + np.arange(640) * SECOND_NS, np.array(values), Settings()
+    ).scored
+    assert np.sum(scored["anomaly_score"][600:605] == 1.0) > 1
+    assert stored(tmp_path)[-1][4] == 20_000.0

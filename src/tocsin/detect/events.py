@@ -23,6 +23,8 @@ _START, _ONGOING, _QUIET, _END = (
 #: Samples after the peak that say whether the level has shifted, and how many of them must.
 AFTER: Final = 8
 _STAYED: Final = 6
+#: There is no higher anomaly score (one in 10^10).
+_HIGHEST: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Event:
     expected: float
     lower: float
     upper: float
-    #: The largest anomaly score and likelihood in the event.
+    #: The largest anomaly score and likelihood in the event. The peak has the largest score; where
+    #: several have the highest that there is, it is the one farthest from what was expected.
     anomaly_score: float
     likelihood: float
     #: Anomalous samples in it.
@@ -135,7 +138,7 @@ class EventFold:
     def _extend(self, event: Event, timestamp: int, value: float, row: np.void) -> None:
         event.end = timestamp
         event.samples += 1
-        if row["anomaly_score"] > event.anomaly_score:
+        if _is_worse(event, value, row):
             self._move_peak(event, timestamp, value, row)
 
     def _move_peak(self, event: Event, timestamp: int, value: float, row: np.void) -> None:
@@ -143,7 +146,7 @@ class EventFold:
         event.expected = float(row["expected"])
         event.lower, event.upper = float(row["lower"]), float(row["upper"])
         event.anomaly_score = float(row["anomaly_score"])
-        event.likelihood = float(row["likelihood"])
+        event.likelihood = float(np.fmax(event.likelihood, row["likelihood"]))
         facts = facts_of(timestamp, value, row, self.timezone, event.pattern)
         event.pattern, _, event.why = explain(facts)
         event.views = {name: round(told, 2) for name, told in facts.views.items()}
@@ -186,6 +189,15 @@ def event_of(stored: Mapping[str, Any]) -> Event:
         muted=stored.get("muted") or "",
         because=stored.get("because") or "",
     )
+
+
+def _is_worse(event: Event, value: float, row: np.void) -> bool:
+    """Whether a sample is worse than the peak so far."""
+    score = float(row["anomaly_score"])
+    if not (score >= _HIGHEST and event.anomaly_score >= _HIGHEST):
+        return score > event.anomaly_score
+    # Scores say no more: what is farther from what was expected is worse.
+    return abs(value - float(row["expected"])) > abs(event.value - event.expected)
 
 
 def _nothing_yet(timestamp: int) -> Event:
