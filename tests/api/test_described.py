@@ -101,3 +101,13 @@ def test_what_may_be_done_with_a_path_is_told_whole(
         assert {*item, "options"} == told - {"head"}, path
     refused = service.client.put("/api/v1/tokens")
     assert refused.status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/metrics/scores", "/metrics/scores?match=a&limit=0"])
+def test_what_is_wrong_is_told_in_json_whatever_the_right_answer_is(
+    service: Service, path: str
+) -> None:
+    answer = service.client.get(path)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.json()["detail"]
