@@ -103,7 +103,9 @@ def test_what_may_be_done_with_a_path_is_told_whole(
     assert refused.status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/metrics/scores", "/metrics/scores?match=a&limit=0"])
+@pytest.mark.parametrize(
+    "path", ["/metrics/scores", "/metrics/scores?match=a&limit=0", "/metrics?name[]=nobody"]
+)
 def test_what_is_wrong_is_told_in_json_whatever_the_right_answer_is(
     service: Service, path: str
 ) -> None:

@@ -29,6 +29,8 @@ After = Annotated[
 Named = Annotated[
     str | None, QueryParameter(description="go on after what this subscriber has confirmed")
 ]
+#: Counters that may be asked for by name at once.
+_MOST_NAMES: Final = 100
 Names = Annotated[
     list[str] | None,
     QueryParameter(name="name[]", description="only these counters; much quicker than everything"),
@@ -111,4 +113,7 @@ def reason(request: Request[Any, Any, Any], trouble: str) -> dict[str, str]:
 )
 def own_metrics(state: Parts, names: Names = None) -> Response[bytes]:
     """Counters and gauges in Prometheus' text format."""
-    return Response(state.engine.telemetry.text(names or ()), media_type=_EXPOSITION)
+    told = state.engine.telemetry.text((names or ())[:_MOST_NAMES])
+    if names and not told:
+        raise BadInputError(f"name[]: nothing here is called {names[0][:80]!r}; see /metrics")
+    return Response(told, media_type=_EXPOSITION)
