@@ -47,6 +47,12 @@ def described(service: Service) -> dict[str, Any]:
     return whole
 
 
+def _configured(folder: Path) -> Path:
+    told = 'include-path = "/api/v1/samples"\nchecks.negative_data_rejection.enabled = false\n'
+    (folder / "schemathesis.toml").write_text(f"[[operations]]\n{told}")
+    return folder
+
+
 @pytest.mark.timeout(3_600 if LONG else 300)
 def test_nothing_is_found_by_asking_what_the_description_allows(
     service: Service, tmp_path: Path
@@ -62,7 +68,8 @@ def test_nothing_is_found_by_asking_what_the_description_allows(
             *("--exclude-checks", "positive_data_acceptance"),
             *("--seed", "1", "--no-color", "--request-timeout", "60"),
         ],
-        cwd=tmp_path,
+        # Of many samples, a wrong one does not keep the others out: each has its verdict.
+        cwd=_configured(tmp_path),
         capture_output=True,
         text=True,
     )

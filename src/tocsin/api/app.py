@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 from litestar import Litestar, MediaType, Request, Response, Router
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.types import Scope
 
@@ -211,7 +211,7 @@ def make_app(
         state=Parts(parts),
         guards=[guard],
         before_send=[settle, add_headers],
-        exception_handlers={ValidationException: _invalid, **dict.fromkeys(_STATUS, _told)},
+        exception_handlers={HTTPException: _refused, **dict.fromkeys(_STATUS, _told)},
         after_exception=[_log_unexpected],
         request_max_body_size=config.max_body_bytes,
         openapi_config=OpenAPIConfig(
@@ -233,12 +233,13 @@ def _told(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[s
     return Response(told, status_code=status, headers=headers, media_type=MediaType.JSON)
 
 
-def _invalid(
-    _request: Request[Any, Any, Any], error: ValidationException
-) -> Response[dict[str, Any]]:
-    """JSON, also where the right answer would be another kind of text."""
-    told = {"status_code": error.status_code, "detail": error.detail, "extra": error.extra}
-    return Response(told, status_code=error.status_code, media_type=MediaType.JSON)
+def _refused(_request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """As the library tells it, and in JSON where the right answer would be something else, too."""
+    told: dict[str, Any] = {"status_code": error.status_code, "detail": error.detail}
+    if error.extra:
+        told["extra"] = error.extra
+    status, headers = error.status_code, error.headers
+    return Response(told, status_code=status, headers=headers, media_type=MediaType.JSON)
 
 
 async def _log_unexpected(error: Exception, scope: Scope) -> None:
