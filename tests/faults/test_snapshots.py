@@ -28,7 +28,7 @@ def test_states_that_cannot_be_used(
         spoiled = 0
         for _ in range(10 if long else 1):
             campaign.run_on(1.0)
-            wait_until("there are states", 60, lambda: _states(store.url) > 20)
+            wait_until("there are states", 240, lambda: _states(store.url) > 20)
             campaign.kill()
             spoiled += _spoil(store.url)
             campaign.service.begin()
