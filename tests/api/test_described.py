@@ -111,7 +111,7 @@ def test_what_may_be_done_with_a_path_is_told_whole(
 
 
 @pytest.mark.parametrize(
-    "path", ["/metrics/scores", "/metrics/scores?match=a&limit=0", "/metrics?name[]=nobody"]
+    "path", ["/metrics/scores", "/metrics/scores?match=a&limit=0", "/metrics?name[]=no-body"]
 )
 def test_what_is_wrong_is_told_in_json_whatever_the_right_answer_is(
     service: Service, path: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
@@ -29,7 +30,8 @@ After = Annotated[
 Named = Annotated[
     str | None, QueryParameter(description="go on after what this subscriber has confirmed")
 ]
-#: Counters that may be asked for by name at once.
+#: Names of counters, and how many may be asked for at once.
+_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _MOST_NAMES: Final = 100
 Names = Annotated[
     list[str] | None,
@@ -113,7 +115,8 @@ def reason(request: Request[Any, Any, Any], trouble: str) -> dict[str, str]:
 )
 def own_metrics(state: Parts, names: Names = None) -> Response[bytes]:
     """Counters and gauges in Prometheus' text format."""
+    for name in names or ():
+        if not _NAME.fullmatch(name):
+            raise BadInputError(f"name[]: no counter can be called {name[:80]!r}")
     told = state.engine.telemetry.text((names or ())[:_MOST_NAMES])
-    if names and not told:
-        raise BadInputError(f"name[]: nothing here is called {names[0][:80]!r}; see /metrics")
     return Response(told, media_type=_EXPOSITION)
