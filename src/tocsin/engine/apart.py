@@ -20,7 +20,7 @@ from tocsin.detect.fleet import Fleet
 from tocsin.detect.result import RESULT
 from tocsin.errors import StateError
 
-__all__ = ["Apart", "packed", "unpacked"]
+__all__ = ["Apart", "packed", "stretches", "unpacked"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ class Apart:
         usual = ~concerned
         if usual.any():
             scored[usual] = self._fleet.update(slots[usual], timestamp[usual], value[usual])
-        for some in _stretches(slots, held, np.flatnonzero(concerned)):
+        for some in stretches(slots, held, np.flatnonzero(concerned)):
             for slot, apart in _first_of_each(slots[some], held[some]):
                 if apart:
                     self.begin(slot)
@@ -89,7 +89,7 @@ class Apart:
         return scored
 
 
-def _stretches(slots: Ints, held: Flags, which: NDArray[np.intp]) -> Sequence[NDArray[np.intp]]:
+def stretches(slots: Ints, held: Flags, which: NDArray[np.intp]) -> Sequence[NDArray[np.intp]]:
     """The samples of ``which`` in turns: in each, all of a metric are held, or none is."""
     if not len(which):
         return []

@@ -11,6 +11,7 @@ import structlog
 from numpy.typing import NDArray
 
 from tocsin.detect.events import AFTER
+from tocsin.engine.apart import stretches
 from tocsin.engine.committed import WAITING
 from tocsin.engine.events import Events
 from tocsin.engine.lanes import FleetLane, Lane, Lanes
@@ -182,15 +183,14 @@ class States:
         known = chunk["seq"] <= self._registry.position["scored_seq"][rows]
         chunk, rows = chunk[known], rows[known]
         learnt = chunk["event"] >= 0
-        for turn in _turns(rows, learnt):
-            mine, some = rows[turn], chunk[turn]
-            if learnt[turn[0]]:
-                self._lanes.update(mine, some["timestamp"].copy(), some["value"].copy())
-            else:
-                ends = np.flatnonzero(np.append(mine[1:] != mine[:-1], True))
-                for end in ends.tolist():
-                    one = some[end]
-                    self._lanes.pass_over(int(mine[end]), one["timestamp"], one["value"])
+        for turn in stretches(rows, ~learnt, np.arange(len(rows))):
+            good, others = turn[learnt[turn]], turn[~learnt[turn]]
+            if len(good):
+                some = chunk[good]
+                self._lanes.update(rows[good], some["timestamp"].copy(), some["value"].copy())
+            last = others[np.append(rows[others][1:] != rows[others][:-1], True)[: len(others)]]
+            for row, one in zip(rows[last].tolist(), chunk[last], strict=True):
+                self._lanes.pass_over(row, one["timestamp"], one["value"])
         return int(np.count_nonzero(learnt))
 
     def _note_all(self, wanted: dict[int, int]) -> None:
@@ -203,19 +203,6 @@ def _runs(stored: NDArray[np.void]) -> list[NDArray[np.void]]:
     learnt = stored["event"] >= 0
     cuts = np.flatnonzero(learnt[1:] != learnt[:-1]) + 1
     return [run for run in np.split(stored, cuts) if len(run)]
-
-
-def _turns(rows: Ints, learnt: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Samples in turns, scored ones and others by themselves; each row's stay in order."""
-    if learnt.all():
-        return [np.arange(len(rows))] if len(rows) else []
-    same = rows[1:] == rows[:-1]
-    turn = np.cumsum(np.append(0, same & (learnt[1:] != learnt[:-1])))
-    begins = np.flatnonzero(np.append(True, ~same))
-    turn -= np.repeat(turn[begins], np.diff(np.append(begins, len(rows))))
-    # Rows that begin with scored ones have even turns of them, the others odd ones.
-    turn += np.repeat(~learnt[begins], np.diff(np.append(begins, len(rows))))
-    return [found for n in range(int(turn.max()) + 1) if len(found := np.flatnonzero(turn == n))]
 
 
 def _load(lane: Lane, state: State, told: str) -> str:
