@@ -92,7 +92,8 @@ def rows(engine: Engine, query: str) -> list[tuple[Any, ...]]:
 
 
 def column(engine: Engine, name: str, metric: str = "m") -> Any:
-    query = f"select {name} from metric where name = '{metric}' and deleted is null"
+    whole = "metric join progress on metric = id"
+    query = f"select {name} from {whole} where name = '{metric}' and deleted is null"
     ((value,),) = rows(engine, query)
     return value
 
@@ -141,7 +142,7 @@ def in_step(engine: Engine) -> None:
         stored = rows(
             engine,
             "select status, reason, deadline, failures, last_seq, scored_seq, learns_after "
-            f"from metric where id = {record['id']}",
+            f"from metric join progress on metric = id where id = {record['id']}",
         )
         told = (standing.status, standing.reason, standing.deadline, standing.failures)
         assert stored == [

@@ -60,7 +60,9 @@ def test_a_slow_model_is_scored_behind_with_the_same_bits_through_restarts(tmp_p
             assert engine.lag(1) == 0
             assert engine.readiness(1).ready
     assert raw_scores(tmp_path, 1) == alone(VALUES)
-    assert rows(tmp_path, "select status, scored_seq from metric") == [("active", len(VALUES))]
+    assert rows(tmp_path, "select status, scored_seq from metric join progress on metric = id") == [
+        ("active", len(VALUES))
+    ]
     ranges = rows(tmp_path, "select sum(count) from outbox")
     assert ranges == [(len(VALUES),)]
 

@@ -374,8 +374,8 @@ class Contract(RuleBasedStateMachine):
         try:
             self._wait_scored(connection)
             rows = connection.execute(
-                "select name, id, generation, status, last_seq, scored_seq from metric "
-                "where deleted is null"
+                "select name, id, generation, status, last_seq, scored_seq "
+                "from metric join progress on metric = id where deleted is null"
             ).fetchall()
             assert sorted(row[0] for row in rows) == sorted(self.metrics)
             for name, metric, generation, status, last, scored in rows:
@@ -389,7 +389,10 @@ class Contract(RuleBasedStateMachine):
 
     def _wait_scored(self, connection: sqlite3.Connection) -> None:
         deadline = time.monotonic() + _WAIT_S
-        query = "select count(*) from metric where deleted is null and scored_seq < last_seq"
+        query = (
+            "select count(*) from metric join progress on metric = id "
+            "where deleted is null and scored_seq < last_seq"
+        )
         while connection.execute(query).fetchone() != (0,):
             assert time.monotonic() < deadline, "is never scored"
             time.sleep(0.002)

@@ -109,7 +109,9 @@ def test_a_commit_that_fails_is_repeated_until_it_succeeds(
     assert scores(tmp_path) == undisturbed(VALUES)
     ids = [event[0] for event in rows(tmp_path, "select id from event order by id")]
     assert ids == list(range(1, len(ids) + 1))
-    assert rows(tmp_path, "select name, last_seq from metric order by id") == [
+    assert rows(
+        tmp_path, "select name, last_seq from metric join progress on metric = id order by id"
+    ) == [
         ("m", len(VALUES)),
         ("new", 1),
     ]

@@ -119,7 +119,10 @@ def test_a_metric_whose_samples_are_all_held_has_no_last_one(
     for at in (5.0, 6.0):  # also after a restart
         with engine_on(database_url, tmp_path, reorder_s=100.0) as engine:
             assert send(engine, batch([(at, 1.0), (4.0, 2.0)])).accepted
-            asked = "select name, last_seq, last_timestamp, last_value from metric"
+            asked = (
+                "select name, last_seq, last_timestamp, last_value "
+                "from metric join progress on metric = id"
+            )
             assert rows(engine, asked) == [("m", 0, None, None)]
     with engine_on(database_url, tmp_path) as engine:
         until(engine, "select count(*) from held", 0)

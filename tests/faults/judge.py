@@ -77,8 +77,9 @@ def counts(url: str, metrics: Sequence[Metric]) -> list[int]:
 
 def waiting(url: str) -> int:
     """How many samples wait for a model that is scored behind, or in the reorder window."""
-    c = schema.metric.c
-    lag = select(func.sum(c.last_seq - c.scored_seq)).where(c.deleted.is_(None))
+    m, p = schema.metric.c, schema.progress.c
+    lag = select(func.sum(p.last_seq - p.scored_seq)).join(schema.metric, m.id == p.metric)
+    lag = lag.where(m.deleted.is_(None))
     held = select(func.count()).select_from(schema.held)
     with reading(url) as connection:
         return sum(int(connection.execute(query).scalar() or 0) for query in (lag, held))
@@ -168,7 +169,7 @@ def _as_bits(column: NDArray[Any]) -> NDArray[np.int64]:
 def _judge_position(
     connection: Connection, metric: int, series: Series, rows: Sequence[Any], found: Findings
 ) -> None:
-    query = select(schema.metric).where(schema.metric.c.id == metric)
+    query = select(schema.progress).where(schema.progress.c.metric == metric)
     row = connection.execute(query).one()
     last = rows[-1] if rows else None
     told = (row.last_seq, row.last_timestamp, bits(row.last_value), bits(row.anomaly_score))

@@ -87,9 +87,9 @@ def _load_up_to(folder: Path, store: Store, files: Sequence[Path], target: int) 
 def _stored(store: Store) -> int:
     engine = create_engine(store.url)
     try:
-        if not inspect(engine).has_table("metric"):
+        if not inspect(engine).has_table("progress"):
             return 0
     finally:
         engine.dispose()
     with reading(store.url) as connection:
-        return int(connection.execute(select(func.sum(schema.metric.c.last_seq))).scalar() or 0)
+        return int(connection.execute(select(func.sum(schema.progress.c.last_seq))).scalar() or 0)

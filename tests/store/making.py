@@ -26,7 +26,6 @@ def a_metric(number: int, **more: Any) -> dict[str, Any]:
         "title": f"m{number}",
         "generation": 1,
         "status": "active",
-        "last_seq": 0,
         "created": 1,
     } | more
 

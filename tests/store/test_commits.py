@@ -123,8 +123,8 @@ def test_results_reach_samples_that_waited_for_them(database: Engine) -> None:
         (5, 5.0, None, -2),
         (6, 6.0, None, -2),
     ]
-    (metric,) = rows_of(database, schema.metric)
-    assert (metric["last_seq"], metric["scored_seq"]) == (6, 4)
+    (progress,) = rows_of(database, schema.progress)
+    assert (progress["last_seq"], progress["scored_seq"]) == (6, 4)
 
 
 def test_no_rows_are_no_rows(database: Engine) -> None:
@@ -144,11 +144,19 @@ def test_positions_and_statuses(database: Engine) -> None:
         )
     )
     writer.commit(Commit(positions=position(1, 8, 100, value=-0.0)))
-    one, two, three = rows_of(database, schema.metric)
-    assert (one["last_seq"], one["anomaly_score"], one["status"]) == (8, None, "active")
+    one, two, three = rows_of(database, schema.progress)
+    assert (one["last_seq"], one["anomaly_score"], one["scored_seq"]) == (8, None, 8)
     assert (two["last_timestamp"], two["last_value"], two["anomaly_score"]) == (99, 1.5, 0.25)
+    assert (three["last_seq"], three["last_timestamp"], three["scored_seq"]) == (0, None, 0)
+    one, two, three = rows_of(database, schema.metric)
+    assert one["status"] == two["status"] == "active"
     assert {key: three[key] for key in error} == error
-    assert (three["deadline"], three["failures"], three["last_seq"]) == (5, 2, 0)
+    assert (three["deadline"], three["failures"]) == (5, 2)
+    writer.commit(Commit(changes=[{"id": 3, "scored_seq": 1, "last_seq": 2, "detail": "d"}]))
+    writer.commit(Commit(changes=[{"id": 3, "last_value": 0.5}]))
+    three = rows_of(database, schema.progress)[2]
+    assert (three["last_seq"], three["scored_seq"], three["last_value"]) == (2, 1, 0.5)
+    assert rows_of(database, schema.metric)[2]["detail"] == "d"
     writer.change_metric(3, settings='{"model":"views"}', learns_after=4)
     assert rows_of(database, schema.metric)[2]["learns_after"] == 4
 

@@ -107,6 +107,15 @@ _TABLES_SINCE_2 = (
     "audit",
     "pause",
     "status_change",
+    "progress",
+)
+#: And columns that they took away.
+_TAKEN_SINCE_2 = (
+    "last_seq bigint NOT NULL DEFAULT 7",
+    "last_timestamp bigint",
+    "last_value double precision DEFAULT 0.5",
+    "scored_seq bigint NOT NULL DEFAULT 6",
+    "anomaly_score double precision",
 )
 
 
@@ -135,8 +144,16 @@ def test_counters_are_told_apart_since_revision_3_on_postgresql(postgres_url: st
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
             for table in _TABLES_SINCE_2:
                 connection.execute(text(f"DROP TABLE {table}"))
+            for column in _TAKEN_SINCE_2:
+                connection.execute(text(f"ALTER TABLE metric ADD COLUMN {column}"))
             stamp(connection, "0002")
     _is_upgraded(postgres_url)
+    with claim(postgres_url) as engine:
+        moved = {row["id"]: row for row in Resume(engine).metrics()}[1]
+        assert (moved["last_seq"], moved["last_value"], moved["scored_seq"]) == (7, 0.5, 6)
+        assert {check.what for check in check_database(engine) if check.wrong} == {
+            "positions are those of the last sample"  # they were made up
+        }
 
 
 def _is_upgraded(url: str) -> None:

@@ -223,7 +223,7 @@ def test_like_a_plain_rule(database: Engine, data: st.DataObject) -> None:
     count = data.draw(st.none() | st.integers(0, 40))
     now = times[-1] + data.draw(st.integers(0, 100)) * HOUR
     with database.begin() as connection:
-        for table in (schema.sample, schema.snapshot, schema.metric):
+        for table in (schema.sample, schema.snapshot, schema.progress, schema.metric):
             connection.execute(delete(table))
     writer = Writer(database)
     at = position(1, last, times[-1], scored_seq=scored)

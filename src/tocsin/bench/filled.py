@@ -113,7 +113,6 @@ def _row(number: int, metric: Metric, now: int) -> dict[str, Any]:
         "generation": 1,
         "status": "unmonitored",
         "reason": "asked",
-        "last_seq": 0,
         "created": now,
     }
 

@@ -69,7 +69,7 @@ _POSITION: Final = np.dtype(
     ]
 )
 
-#: Fields that come from columns of the table `metric`, and what stands for NULL.
+#: Fields that come from columns of the tables `metric` and `progress`, and what stands for NULL.
 _STORED: Final = (
     ("id", "id", 0),
     ("seq", "last_seq", 0),
@@ -341,6 +341,5 @@ class Registry:
             "reason": standing.reason,
             "detail": standing.detail,
             "counter": counter,
-            "last_seq": 0,
             "created": now,
         }

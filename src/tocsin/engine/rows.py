@@ -32,7 +32,7 @@ def new_metric_rows(registry: Registry, lanes: Lanes, rows: Ints, now: int) -> l
 
 
 def positions_of(records: NDArray[np.void]) -> PositionColumns | None:
-    """Columns of the table `metric` that moved on, from the registry's records."""
+    """Columns of the table `progress` that moved on, from the registry's records."""
     if not len(records):
         return None
     return PositionColumns(

@@ -147,7 +147,6 @@ class _Import:
             "generation": generation,
             "status": Status.UNMONITORED.value,
             "reason": Why.IMPORTING.value,
-            "last_seq": 0,
             "created": now,
             "deleted": now,
         }
@@ -233,7 +232,8 @@ class _Import:
         """Give it a row in memory and bring its state to where it stood."""
         engine = self._engine
         # Columns that nothing was said of.
-        empty = dict.fromkeys(column.name for column in schema.metric.c)
+        columns = (*schema.metric.c, *schema.progress.c)
+        empty = dict.fromkeys(column.name for column in columns)
         row = engine.registry.restore_one(empty | {"failures": 0} | self._columns)
         if self._standing.status is Status.UNMONITORED:
             return row

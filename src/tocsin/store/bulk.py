@@ -86,7 +86,7 @@ class Bulk(Protocol):
         """Set the results of rows of `sample` that are there. Cost: O(rows log stored rows)."""
 
     def move(self, connection: Connection, positions: PositionColumns) -> None:
-        """Set the positions of rows of `metric`."""
+        """Set rows of `progress`."""
 
     def upsert(self, table: Any) -> Any:
         """An INSERT of this table that can say what to do when the row is there."""

@@ -124,20 +124,24 @@ CHECKS: Final = {
         SELECT DISTINCT s.metric FROM sample s LEFT JOIN metric m ON m.id = s.metric
         WHERE m.id IS NULL""",
     "positions are those of the last sample": """
-        SELECT m.id AS metric, m.last_seq, s.seq AS stored FROM metric m
-        JOIN (SELECT metric, max(seq) AS seq FROM sample GROUP BY metric) AS newest
+        SELECT m.id AS metric, p.last_seq, s.seq AS stored FROM metric m
+        LEFT JOIN progress p ON p.metric = m.id
+        LEFT JOIN (SELECT metric, max(seq) AS seq FROM sample GROUP BY metric) AS newest
           ON newest.metric = m.id
-        JOIN sample s ON s.metric = newest.metric AND s.seq = newest.seq
-        WHERE m.deleted IS NULL AND (m.last_seq <> s.seq OR m.last_timestamp <> s.timestamp
-          OR m.last_value <> s.value OR m.last_timestamp IS NULL OR m.last_value IS NULL)""",
+        LEFT JOIN sample s ON s.metric = newest.metric AND s.seq = newest.seq
+        WHERE m.deleted IS NULL AND (p.last_seq IS NULL OR p.last_seq <> s.seq
+          OR p.last_timestamp <> s.timestamp OR p.last_value <> s.value
+          OR (s.seq IS NOT NULL AND (p.last_timestamp IS NULL OR p.last_value IS NULL)))""",
     "what is scored is told by the position": """
-        SELECT m.id AS metric, m.scored_seq, s.seq AS waiting FROM metric m
-        JOIN sample s ON s.metric = m.id AND s.seq <= m.scored_seq AND s.event = -2
+        SELECT p.metric, p.scored_seq, s.seq AS waiting
+        FROM progress p JOIN metric m ON m.id = p.metric
+        JOIN sample s ON s.metric = p.metric AND s.seq <= p.scored_seq AND s.event = -2
         WHERE m.deleted IS NULL
-        UNION ALL SELECT id, scored_seq, last_seq FROM metric WHERE scored_seq > last_seq""",
+        UNION ALL SELECT metric, scored_seq, last_seq FROM progress WHERE scored_seq > last_seq""",
     "snapshots are of stored samples": """
-        SELECT n.metric, n.seq, m.scored_seq FROM snapshot n JOIN metric m ON m.id = n.metric
-        WHERE m.deleted IS NULL AND n.seq > m.scored_seq""",
+        SELECT n.metric, n.seq, p.scored_seq FROM snapshot n JOIN metric m ON m.id = n.metric
+        JOIN progress p ON p.metric = n.metric
+        WHERE m.deleted IS NULL AND n.seq > p.scored_seq""",
     "events are in order": """
         SELECT id AS event, metric FROM event
         WHERE NOT (start <= peak AND peak <= "end") OR samples < 1""",

@@ -56,7 +56,7 @@ class Commit:
     positions: PositionColumns | None = None
     #: ``id``, ``status``, ``reason``, ``detail``, ``deadline``, ``failures`` of metrics.
     statuses: Sequence[Row] = ()
-    #: ``id`` of metrics, and other columns of theirs to set (each row its own).
+    #: ``id`` of metrics, and other columns of `metric` or `progress` to set (each row its own).
     changes: Sequence[Row] = ()
     #: Ids of metrics whose samples that wait to be scored never will be.
     abandon: Sequence[int] = ()
@@ -106,6 +106,7 @@ class Writer:
             return
         if what.metrics:
             self._bulk.new_metrics(connection, [_storable(row) for row in what.metrics])
+            connection.execute(_BEGIN, _span(what.metrics))
         if what.samples:
             self._bulk.insert(connection, what.samples)
         if what.scored:
@@ -120,12 +121,16 @@ class Writer:
             connection.execute(schema.outbox.insert(), _outbox_row(what))
 
     def _change(self, connection: Connection, what: Commit) -> None:
-        c = schema.metric.c
+        c, mine = schema.metric.c, schema.progress.c.metric
         for metric in what.abandon:  # first: it goes by the old ``scored_seq``
             connection.execute(_ABANDON, {"_metric": metric})
         for row in what.changes:
             columns = {name: value for name, value in _storable(row).items() if name != "id"}
-            connection.execute(update(schema.metric).where(c.id == row["id"]).values(columns))
+            moved = {name: columns.pop(name) for name in _PROGRESS & columns.keys()}
+            if columns:
+                connection.execute(update(schema.metric).where(c.id == row["id"]).values(columns))
+            if moved:
+                connection.execute(update(schema.progress).where(mine == row["id"]).values(moved))
         for metric in what.forget:
             connection.execute(delete(schema.snapshot).where(schema.snapshot.c.metric == metric))
 
@@ -133,10 +138,7 @@ class Writer:
         """The history of how metrics stood: where they began, and what became of them."""
         at = what.at or time.time_ns()
         if what.metrics:
-            ids = [row["id"] for row in what.metrics]
-            # By the database itself, from what it has just been told: there may be very many.
-            told = {"_at": at, "_first": min(ids), "_last": max(ids)}
-            connection.execute(self._upserts.begun, told)
+            connection.execute(self._upserts.begun, {"_at": at} | _span(what.metrics))
         moved = [row for row in what.changes if "status" in row]
         changed = [_status_change(row, at) for row in (*what.statuses, *moved)]
         _execute(connection, self._upserts.status, changed)
@@ -235,9 +237,8 @@ class _Upserts:
         self.event = _replacing(bulk, schema.event, keep=("id", "metric", "start"))
         self.status = _replacing(bulk, schema.status_change, keep=("metric", "at"))
         m = schema.metric.c
-        made = select(m.id, bindparam("_at", type_=BigInteger), m.status, m.reason, m.detail).where(
-            m.id >= bindparam("_first"), m.id <= bindparam("_last"), ~exists().where(_MINE_CHANGED)
-        )
+        made = select(m.id, bindparam("_at", type_=BigInteger), m.status, m.reason, m.detail)
+        made = made.where(_NEW, ~exists().where(_MINE_CHANGED))
         self.begun = schema.status_change.insert().from_select(_CHANGE_COLUMNS, made)
         self.delivery = _replacing(bulk, schema.delivery, keep=("source",))
         self.snapshot = _replacing(bulk, schema.snapshot, keep=("metric", "seq"))
@@ -256,6 +257,14 @@ def _replacing(bulk: Bulk, table: Table, keep: Sequence[str], add: str = "") -> 
     keys = [column.name for column in table.primary_key]
     done: Executable = insert.on_conflict_do_update(index_elements=keys, set_=changed)
     return done
+
+
+def _span(metrics: Sequence[Row]) -> dict[str, Any]:
+    """The ids of new metrics, for statements that go by what the database has just been told:
+    there may be very many.
+    """
+    ids = [row["id"] for row in metrics]
+    return {"_first": min(ids), "_last": max(ids)}
 
 
 def _status_change(row: Row, at: int) -> Row:
@@ -305,6 +314,14 @@ def _outbox_row(what: Commit) -> Row:
 
 _STATUS_COLUMNS: Final = ("status", "reason", "detail", "deadline", "failures")
 _LAST: Final = 2**62
+_PROGRESS: Final = {column.name for column in schema.progress.c} - {"metric"}
+_NEW = schema.metric.c.id.between(bindparam("_first"), bindparam("_last"))
+_BEGIN = schema.progress.insert().from_select(
+    ["metric"],
+    select(schema.metric.c.id).where(
+        _NEW, ~exists().where(schema.progress.c.metric == schema.metric.c.id)
+    ),
+)
 _MINE_CHANGED = schema.status_change.c.metric == schema.metric.c.id
 _CHANGE_COLUMNS: Final = ("metric", "at", "status", "reason", "detail")
 #: The status of most metrics, and how many changes of a metric's are kept.
@@ -328,8 +345,8 @@ _ABANDON = (
     .where(
         _MINE,
         _C.seq
-        > select(schema.metric.c.scored_seq)
-        .where(schema.metric.c.id == bindparam("_metric"))
+        > select(schema.progress.c.scored_seq)
+        .where(schema.progress.c.metric == bindparam("_metric"))
         .scalar_subquery(),
         _C.event == schema.WAITING,
     )

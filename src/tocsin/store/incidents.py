@@ -34,7 +34,7 @@ _MEMBERS: Final = (
     select(
         *(_I.metric, _I.event.label("id"), _I.start),
         *(_or("peak", _I.end), _or("end", _I.end), _or("open", _I.open)),
-        _or("value", _M.last_value),
+        _or("value", schema.progress.c.last_value),
         *(_E.expected, _E.lower, _E.upper, _E.likelihood, _E.views, _E.muted, _E.because),
         _or("anomaly_score", _I.decades / 10),
         *(_or("samples", 0), _or("pattern", "silence"), _or("why", _I.why)),
@@ -42,6 +42,7 @@ _MEMBERS: Final = (
     )
     .outerjoin(schema.event, _E.id == _I.event)
     .join(schema.metric, _M.id == _I.metric)
+    .join(schema.progress, schema.progress.c.metric == _I.metric)
     .where(or_(_E.id.is_not(None), _I.event < 0))
     .order_by(_I.start, _I.event)
 )

@@ -314,7 +314,7 @@ class PostgresBulk:
         connection.exec_driver_sql("SET LOCAL enable_mergejoin = on")
 
     def move(self, connection: Connection, positions: PositionColumns) -> None:
-        """Set the positions of rows of `metric`."""
+        """Set rows of `progress`."""
         fields = [
             _ints(positions.id),
             _ints(positions.last_seq),
@@ -351,9 +351,9 @@ _MOVED: Final = (
     "scored_seq bigint) ON COMMIT DELETE ROWS"
 )
 _MOVE: Final = (
-    "UPDATE metric m SET "
+    "UPDATE progress p SET "
     + ", ".join(f"{name} = n.{name}" for name in _MOVING)
-    + " FROM moved n WHERE m.id = n.id"
+    + " FROM moved n WHERE p.metric = n.id"
 )
 
 
@@ -366,8 +366,8 @@ def create_tables(connection: Connection) -> None:
     schema.metadata.create_all(connection, tables=others)
     _partitioned_sample().create(connection)
     connection.exec_driver_sql("CREATE TABLE sample_far_off PARTITION OF sample DEFAULT")
-    # Positions move with every commit: room on the same page spares the indexes.
-    connection.exec_driver_sql("ALTER TABLE metric SET (fillfactor = 50)")
+    # It moves with every commit: room on the same page spares the index.
+    connection.exec_driver_sql("ALTER TABLE progress SET (fillfactor = 50)")
 
 
 def _partitioned_sample() -> Table:

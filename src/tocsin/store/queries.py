@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select, tuple_
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
 
-__all__ = ["Reader"]
+__all__ = ["WHOLE_METRIC", "Reader"]
 
 Order = Literal["asc", "desc"]
 Row = Mapping[Any, Any]
@@ -28,6 +28,12 @@ _RECENT = 256
 _TOGETHER = 500
 
 
+#: Rows of `metric`, each with how far it is.
+WHOLE_METRIC: Final = select(
+    schema.metric, *(column for column in schema.progress.c if column.name != "metric")
+).join(schema.progress, schema.progress.c.metric == schema.metric.c.id)
+
+
 class Reader:
     """Queries; any thread may use it. Every method: errors `StoreError`."""
 
@@ -41,7 +47,7 @@ class Reader:
         upper and lower case (ASCII) are the same.
         """
         table = schema.metric
-        query = select(table).where(table.c.id > after, table.c.deleted.is_(None))
+        query = WHOLE_METRIC.where(table.c.id > after, table.c.deleted.is_(None))
         query = query.order_by(table.c.id).limit(limit)
         if match:
             query = query.where(table.c.title.ilike(_pattern(match), escape="\\"))
@@ -50,7 +56,7 @@ class Reader:
     def metric(self, uid: str) -> Row | None:
         """One metric, or None (also when it is deleted)."""
         c = schema.metric.c
-        found = self._all(select(schema.metric).where(c.uid == uid, c.deleted.is_(None)))
+        found = self._all(WHOLE_METRIC.where(c.uid == uid, c.deleted.is_(None)))
         return found[0] if found else None
 
     def last_results(self, metrics: Sequence[int]) -> Sequence[Row]:
@@ -58,12 +64,12 @@ class Reader:
 
         Cost: O(log samples) each.
         """
-        m, c = schema.metric.c, schema.sample.c
+        p, c = schema.progress.c, schema.sample.c
         found: list[Row] = []
         for start in range(0, len(metrics), _TOGETHER):
             some = metrics[start : start + _TOGETHER]
-            last = and_(c.metric == m.id, c.seq == m.scored_seq)
-            query = select(schema.sample).join(schema.metric, last).where(m.id.in_(some))
+            last = and_(c.metric == p.metric, c.seq == p.scored_seq)
+            query = select(schema.sample).join(schema.progress, last).where(p.metric.in_(some))
             found += self._all(query)
         return found
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from tocsin.store import schema
 from tocsin.store.database import told_as_store_error
-from tocsin.store.queries import seq_at
+from tocsin.store.queries import WHOLE_METRIC, seq_at
 
 __all__ = ["REPLAYED", "Begun", "Resume", "State"]
 
@@ -67,7 +67,7 @@ class Resume:
     def metrics(self) -> Sequence[Mapping[Any, Any]]:
         """All metrics that are not deleted, by id."""
         c = schema.metric.c
-        return self._all(select(schema.metric).where(c.deleted.is_(None)).order_by(c.id))
+        return self._all(WHOLE_METRIC.where(c.deleted.is_(None)).order_by(c.id))
 
     def generations(self) -> dict[tuple[str, str], int]:
         """The last generation of every (name, labels) that was ever deleted."""

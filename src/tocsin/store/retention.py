@@ -226,19 +226,20 @@ def _first(column: Any, *conditions: Any) -> Any:
 
 
 def _metrics() -> Any:
-    m, s, late = schema.metric.c, schema.sample.c, schema.late.c
+    m, p, s, late = (t.c for t in (schema.metric, schema.progress, schema.sample, schema.late))
     earliest = select(late.timestamp).where(late.metric == m.id).order_by(late.timestamp).limit(1)
-    return select(
+    found = select(
         m.id,
-        m.last_seq,
-        m.scored_seq,
+        p.last_seq,
+        p.scored_seq,
         m.learns_after,
         m.deleted,
         _first(s.seq, s.seq > m.learns_after, s.event.is_not(None)).label("learnt"),
         _first(s.seq).label("first"),
         _first(s.timestamp).label("begins"),
         earliest.scalar_subquery().label("late"),
-    ).order_by(m.id)
+    )
+    return found.join_from(schema.metric, schema.progress, p.metric == m.id).order_by(m.id)
 
 
 _METRICS: Final = _metrics()

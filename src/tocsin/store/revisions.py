@@ -9,7 +9,10 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, delete, insp
 __all__ = ["HEAD", "REVISIONS", "revision", "stamp"]
 
 #: Every released revision of the schema, in order; each has a file in `migrations.versions`.
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS: Final = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    "0011",
+)
 #: The one that `schema` describes.
 HEAD: Final = REVISIONS[-1]
 

@@ -110,7 +110,7 @@ class SqliteBulk:
         connection.exec_driver_sql(_RESCORE, rows)
 
     def move(self, connection: Connection, positions: PositionColumns) -> None:
-        """Set the positions of rows of `metric`."""
+        """Set rows of `progress`."""
         columns = [getattr(positions, name).tolist() for name in ("id", *_MOVING)]
         _many(connection, _move, columns)
 
@@ -144,12 +144,13 @@ def _insert(rows: int) -> str:
 
 @cache
 def _move(rows: int) -> str:
-    names = ("id", *_MOVING)
+    # Twice as quick as an UPDATE from the same values, which are put aside first.
+    names = ("metric", *_MOVING)
     values = ", ".join([_marks(len(names))] * rows)
-    told = ", ".join(f"{name} = told.{name}" for name in _MOVING)
+    told = ", ".join(f"{name} = excluded.{name}" for name in _MOVING)
     return (
-        f"WITH told ({', '.join(names)}) AS (VALUES {values}) "
-        f"UPDATE metric SET {told} FROM told WHERE metric.id = told.id"
+        f"INSERT INTO progress ({', '.join(names)}) VALUES {values} "
+        f"ON CONFLICT (metric) DO UPDATE SET {told}"
     )
 
 

@@ -52,10 +52,10 @@ def _queries(time: str, labels: str) -> tuple[str, ...]:
     return (
         f"""
         SELECT m.id, {metric}, m.generation, m.status, m.reason, m.detail,
-               {at("m.last_timestamp", "last_time")}, m.last_value, m.anomaly_score,
-               m.last_seq AS samples, m.last_seq - m.scored_seq AS unscored,
+               {at("p.last_timestamp", "last_time")}, p.last_value, p.anomaly_score,
+               p.last_seq AS samples, p.last_seq - p.scored_seq AS unscored,
                {at("m.created", "created_time")}, m.model, m.counter
-        FROM metric m WHERE m.deleted IS NULL""",
+        FROM metric m JOIN progress p ON p.metric = m.id WHERE m.deleted IS NULL""",
         f"""
         SELECT s.metric, {metric}, s.seq, s.timestamp, {at("s.timestamp", "time")},
                s.value, s.rate, s.raw_score, s.likelihood, s.anomaly_score, s.alert_score,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 from tocsin.store import schema
 from tocsin.store.bulk import RESULTS, UNSCORED
 from tocsin.store.database import told_as_store_error
+from tocsin.store.queries import WHOLE_METRIC
 
 __all__ = ["Whole", "reading"]
 
@@ -28,7 +29,7 @@ def reading(engine: Engine, uid: str) -> Iterator[Whole | None]:
     """
     c = schema.metric.c
     with told_as_store_error(), _at_one_moment(engine) as connection:
-        query = select(schema.metric).where(c.uid == uid, c.deleted.is_(None))
+        query = WHOLE_METRIC.where(c.uid == uid, c.deleted.is_(None))
         row = connection.execute(query).mappings().one_or_none()
         yield None if row is None else Whole(connection, row)
 
@@ -50,7 +51,7 @@ class Whole:
 
     def __init__(self, connection: Connection, row: Mapping[Any, Any]) -> None:
         self._connection = connection
-        #: The row of the table `metric`.
+        #: The row of the table `metric`, with how far it is.
         self.row = row
         self._id = row["id"]
 
