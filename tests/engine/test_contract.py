@@ -153,11 +153,11 @@ class Unwilling:
         self.done = 0
         self._commit = Writer.commit
 
-    def commit(self, writer: Writer, what: Commit, *, again: bool = False) -> None:
+    def commit(self, writer: Writer, *whats: Commit, again: bool = False) -> None:
         kind = self.plan.pop(0) if self.plan else "well"
         if kind == "refused":
             raise StoreError("the disk is full")
-        self._commit(writer, what, again=again)
+        self._commit(writer, *whats, again=again)
         self.done += 1
         if kind == "unanswered":
             raise StoreError("the connection is gone")
@@ -182,8 +182,8 @@ class Contract(RuleBasedStateMachine):
     def _commit(self) -> Callable[..., None]:
         unwilling = self.unwilling
 
-        def commit(writer: Writer, what: Commit, *, again: bool = False) -> None:
-            unwilling.commit(writer, what, again=again)
+        def commit(writer: Writer, *whats: Commit, again: bool = False) -> None:
+            unwilling.commit(writer, *whats, again=again)
 
         return commit
 

@@ -117,7 +117,7 @@ def test_a_commit_that_fails_is_repeated_until_it_succeeds(
     ]
 
 
-def _refuse(_writer: Writer, _what: Commit, *, again: bool) -> None:
+def _refuse(_writer: Writer, *_whats: Commit, again: bool) -> None:
     raise StoreError("the disk is full")
 
 
@@ -135,10 +135,10 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
 ) -> None:
     real, lost = Writer.commit, []
 
-    def write_and_fail(writer: Writer, what: Commit, *, again: bool = False) -> None:
-        real(writer, what, again=again)
-        if what.position and not again:
-            lost.append(what.position)
+    def write_and_fail(writer: Writer, *whats: Commit, again: bool = False) -> None:
+        real(writer, *whats, again=again)
+        if whats[0].position and not again:
+            lost.append(whats[0].position)
             raise StoreError("the connection broke after the commit")
 
     monkeypatch.setattr(Writer, "commit", write_and_fail)
@@ -147,6 +147,36 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
             assert engine.submit(batch(VALUES[at : at + 100], at)).result(30).accepted
     assert len(lost) == -(-len(VALUES) // 100)
     assert scores(tmp_path) == undisturbed(VALUES)
+
+
+def test_groups_that_wait_are_written_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sync to the disk for all of them; each has its own place in the outbox."""
+    real, free, written = Writer.commit, threading.Event(), list[int]()
+
+    def write(writer: Writer, *whats: Commit, again: bool = False) -> None:
+        assert free.wait(30)
+        real(writer, *whats, again=again)
+        written.append(len(whats))
+
+    monkeypatch.setattr(Writer, "commit", write)
+    with engine_on(tmp_path) as engine:
+        told: list[Committed] = []
+        engine.listeners.append(told.append)
+        first = engine.submit(batch(VALUES[:100]))
+        _until(lambda: engine.scoring.position == 1)
+        others = []
+        for at in range(100, 500, 100):
+            others.append(engine.submit(batch(VALUES[at : at + 100], at)))
+            _until(lambda at=at: engine.scoring.position == 1 + at // 100)
+        assert not any(receipt.done() for receipt in (first, *others))
+        free.set()
+        assert [receipt.result(30).accepted for receipt in (first, *others)] == [100] * 5
+    assert [one.position for one in told] == [1, 2, 3, 4, 5]
+    assert written in ([1, 4], [5])
+    assert scores(tmp_path) == undisturbed(VALUES)[:500]
+    assert rows(tmp_path, "select id, count from outbox") == [(i, 100) for i in range(1, 6)]
 
 
 def test_there_may_be_only_so_many_metrics(tmp_path: Path) -> None:

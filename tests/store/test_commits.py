@@ -190,6 +190,22 @@ def test_a_repeated_commit_is_done_once(database: Engine) -> None:
     assert np.frombuffer(row["ranges"], "<i8").tolist() == [1, 1, 2]
 
 
+def test_several_are_written_or_none(database: Engine) -> None:
+    writer = Writer(database)
+    one = Commit(
+        1, 7, metrics=[a_metric(1)], samples=samples(1, [10]), positions=position(1, 1, 10)
+    )
+    two = Commit(2, 8, samples=samples(1, [20], first=2), positions=position(1, 2, 20))
+    with pytest.raises(StoreError):
+        writer.commit(one, two, Commit(3, samples=samples(1, [20], first=2)))
+    assert rows_of(database, schema.metric) == rows_of(database, schema.outbox) == []
+    for again in (False, True):
+        writer.commit(one, two, again=again)
+        assert stored(database, "seq", "timestamp") == [(1, 10), (2, 20)]
+        assert [row["id"] for row in rows_of(database, schema.outbox)] == [1, 2]
+        assert [row["last_seq"] for row in rows_of(database, schema.progress)] == [2]
+
+
 def test_events_grow_and_are_told(database: Engine) -> None:
     writer = Writer(database)
     writer.commit(Commit(1, metrics=[a_metric(1)], events=[an_event(1), an_event(2)]))

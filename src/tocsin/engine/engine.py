@@ -29,7 +29,7 @@ from tocsin.engine.aside import Aside
 from tocsin.engine.batch import Batch, Receipt
 from tocsin.engine.behind import Follower
 from tocsin.engine.committed import Behind, Committed
-from tocsin.engine.committing import Committing
+from tocsin.engine.committing import Committing, Job
 from tocsin.engine.deadlines import Deadlines
 from tocsin.engine.deliveries import Deliveries
 from tocsin.engine.foreign import TAKES_DOWN, Workshop
@@ -617,19 +617,37 @@ class _Group:
     entries: list[Entry]
     scored: list[Behind]
     prepared: Prepared | None = None
+    #: Groups that came after it and are written with it.
+    also: list[_Group] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(entry.batch) for entry in self.entries) + sum(map(len, self.also))
+
+    def join(self, other: Job) -> bool:
+        if not isinstance(other, _Group) or len(self) + len(other) > _GROUP:
+            return False
+        self.also.append(other)
+        return True
 
     def write(self, writer: Writer, *, again: bool) -> None:
-        assert self.prepared is not None
-        if not self.prepared.empty:
+        prepared = [group.prepared for group in (self, *self.also)]
+        commits = [one.commit for one in prepared if one is not None and not one.empty]
+        if commits:
             with self.engine.telemetry.stage("commit"):
-                writer.commit(self.prepared.commit, again=again)
+                writer.commit(*commits, again=again)
 
     def done(self) -> None:
+        for group in (self, *self.also):
+            self.engine._guard(group._tell)
+
+    def _tell(self) -> None:
         assert self.prepared is not None
         self.engine._under_way.pop(id(self), None)
         self.engine._written(self, self.prepared)
 
     def lost(self, error: StoreError) -> None:
+        for group in self.also:
+            group.lost(error)
         self.engine._under_way.pop(id(self), None)
         for entry in self.entries:
             if entry.receipt.running():

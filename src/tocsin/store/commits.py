@@ -90,16 +90,22 @@ class Writer:
         with told_as_store_error(), engine.connect() as connection:
             self._epoch = connection.execute(select(schema.owner.c.epoch)).scalar()
 
-    def commit(self, what: Commit, *, again: bool = False) -> None:
-        """Write all of it or nothing. Cost: O(rows), one sync to disk.
+    def commit(self, *whats: Commit, again: bool = False) -> None:
+        """Write all of them, in this order, or nothing. Cost: O(rows), one sync to disk.
 
         ``again``: an earlier try failed, and may have succeeded all the same with only the
         answer lost; then nothing is left to do.
         """
-        if what.samples:
-            with told_as_store_error():
-                self._bulk.prepare(self._engine, what.samples)
-        self.write(lambda connection: self._commit(connection, what, again))
+        for what in whats:
+            if what.samples:
+                with told_as_store_error():
+                    self._bulk.prepare(self._engine, what.samples)
+
+        def work(connection: Connection) -> None:
+            for what in whats:
+                self._commit(connection, what, again)
+
+        self.write(work)
 
     def _commit(self, connection: Connection, what: Commit, again: bool) -> None:
         if again and connection.execute(_DONE, {"_id": what.position}).scalar() is not None:

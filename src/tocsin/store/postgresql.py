@@ -305,6 +305,7 @@ class PostgresBulk:
         keys = [_ints(samples.metric), _ints(samples.seq), _ints(samples.timestamp)]
         first, last = int(samples.timestamp.min()), int(samples.timestamp.max())
         connection.exec_driver_sql(_RESCORED)
+        connection.exec_driver_sql("DELETE FROM rescored")
         _copy(connection, "rescored", [*keys, *_result_fields(samples)])
         # By the primary key: a plan that reads whole partitions looks cheap while they are small.
         connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
@@ -324,6 +325,7 @@ class PostgresBulk:
             _ints(positions.scored_seq),
         ]
         connection.exec_driver_sql(_MOVED)
+        connection.exec_driver_sql("DELETE FROM moved")
         _copy(connection, "moved", fields)
         connection.exec_driver_sql(_MOVE)
 
@@ -334,7 +336,8 @@ class PostgresBulk:
 
 _NAMES: Final = ", ".join(COLUMNS)
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
-# Temporary tables live as long as the connection and are emptied by every commit.
+# Temporary tables live as long as the connection and are emptied by every commit; in a transaction
+# of several commits they are emptied before they are filled.
 _RESCORED: Final = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS rescored (metric bigint, seq bigint, timestamp bigint, "
     + "".join(f"{name} double precision, " for name in RESULTS)
