@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,11 @@ def test_groups_that_wait_are_written_together(
         told: list[Committed] = []
         engine.listeners.append(told.append)
         first = engine.submit(batch(VALUES[:100]))
-        _until(lambda: engine.scoring.position == 1)
+        _until(partial(_at, engine, 1))
         others = []
         for at in range(100, 500, 100):
             others.append(engine.submit(batch(VALUES[at : at + 100], at)))
-            _until(lambda at=at: engine.scoring.position == 1 + at // 100)
+            _until(partial(_at, engine, 1 + at // 100))
         assert not any(receipt.done() for receipt in (first, *others))
         free.set()
         assert [receipt.result(30).accepted for receipt in (first, *others)] == [100] * 5
@@ -177,6 +178,10 @@ def test_groups_that_wait_are_written_together(
     assert written in ([1, 4], [5])
     assert scores(tmp_path) == undisturbed(VALUES)[:500]
     assert rows(tmp_path, "select id, count from outbox") == [(i, 100) for i in range(1, 6)]
+
+
+def _at(engine: Engine, position: int) -> bool:
+    return engine.scoring.position == position
 
 
 def test_there_may_be_only_so_many_metrics(tmp_path: Path) -> None:
