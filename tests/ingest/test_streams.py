@@ -127,6 +127,10 @@ def test_who_says_nothing_is_closed(engine: Engine) -> None:
     assert b'protocol="graphite",reason="bad_line"} 1.0' in engine.telemetry.text()
 
 
+def _messages() -> pickles.Session:
+    return pickles.Session(pickles.Decoder(10))
+
+
 def test_messages_without_end_are_bounded_over_all_connections(engine: Engine) -> None:
     async def conversation(connect: Connect) -> None:
         hoarders = [await connect() for _ in range(4)]
@@ -143,7 +147,7 @@ def test_messages_without_end_are_bounded_over_all_connections(engine: Engine) -
             writer.close()
 
     limits = Limits(pending=1_300_000)
-    talk(Streams(engine, pickles.PROTOCOL, pickles.Session, limits), conversation)
+    talk(Streams(engine, pickles.PROTOCOL, _messages, limits), conversation)
 
 
 def test_a_connection_whose_stream_is_broken_is_closed(engine: Engine) -> None:
@@ -153,7 +157,7 @@ def test_a_connection_whose_stream_is_broken_is_closed(engine: Engine) -> None:
         assert await closed(broken)
         broken[1].close()
 
-    talk(Streams(engine, pickles.PROTOCOL, pickles.Session), conversation)
+    talk(Streams(engine, pickles.PROTOCOL, _messages), conversation)
     assert b'protocol="graphite_pickle",reason="bad_message"} 1.0' in engine.telemetry.text()
 
 

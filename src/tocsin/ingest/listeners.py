@@ -52,6 +52,11 @@ def _plaintext(engine: Engine, config: Config) -> Listener:
     return Streams(engine, plaintext.PROTOCOL, session)
 
 
+def _pickles(engine: Engine, config: Config) -> Listener:
+    session = partial(pickles.Session, pickles.Decoder(config.max_metrics + _BEYOND))
+    return Streams(engine, pickles.PROTOCOL, session)
+
+
 def _lines(config: Config) -> plaintext.Decoder:
     """A listener's, for all of its connections: many are of one line only."""
     return plaintext.Decoder(config.max_metrics + _BEYOND)
@@ -69,7 +74,7 @@ LISTENERS: Final[dict[str, Kind]] = {
     ),
     pickles.PROTOCOL: Kind(
         socket.SOCK_STREAM,
-        lambda engine, _: Streams(engine, pickles.PROTOCOL, pickles.Session),
+        _pickles,
     ),
     STATSD: Kind(socket.SOCK_DGRAM, _statsd),
 }

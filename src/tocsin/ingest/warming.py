@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tocsin.ingest import http_json, influx, otlp
-from tocsin.ingest.graphite import plaintext
+from tocsin.ingest.graphite import pickles, plaintext
 from tocsin.ingest.remote_write import v1, v2
 
 __all__ = ["Warming"]
@@ -18,6 +18,7 @@ _DECODES: Final[tuple[Callable[[], object], ...]] = (
     lambda: v1.Decoder(1).decode(b"", 1),
     lambda: influx.Decoder(1).decode(b"a value=1 1", 1),
     lambda: plaintext.Decoder(1).decode(b"a 1 1", 1),
+    lambda: pickles.Decoder(1).decode(b"].", 1),
     lambda: otlp.Decoder(1, otlp.Choices(), otlp.Intervals()).decode(b""),
     lambda: http_json.Decoder(1).decode_lines(b"{", 1),
     lambda: v2.Decoder(1).decode(b"", 1),

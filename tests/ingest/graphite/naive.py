@@ -31,6 +31,14 @@ def told(decoded: Decoded) -> tuple[object, ...]:
     )
 
 
+def resolved(decoded: Decoded) -> tuple[object, ...]:
+    """The same, whatever the numbers of the metrics."""
+    batch = decoded.batch
+    metrics = [batch.metrics[i] for i in batch.samples.metric.tolist()]
+    columns = (batch.samples.timestamp.tobytes(), batch.samples.value.tobytes())
+    return (batch.protocol, metrics, batch.counters, columns, decoded.rejected)
+
+
 def decode(lines: Iterable[bytes], now: int, protocol: str) -> Decoded:
     columns = Columns(protocol)
     for place, line in enumerate(lines):

@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ingest.graphite.naive import resolved
 from tocsin.errors import BadInputError
-from tocsin.ingest.graphite.pickles import LONGEST, Frames, Session, decode
+from tocsin.ingest.decoded import Decoded
+from tocsin.ingest.graphite import pickles
+from tocsin.ingest.graphite.pickles import LONGEST, Decoder, Frames, Session
 from tocsin.ingest.graphite.unpickle import loads
 from tocsin.samples import SECOND_NS, Metric
 
@@ -40,6 +43,17 @@ SAMPLES = st.lists(
     ),
     max_size=20,
 )
+
+
+#: Small, so that it is emptied often.
+DECODER = Decoder(30)
+
+
+def decode(message: bytes, now: int) -> Decoded:
+    """As every message is read: the quick way says what the other one does."""
+    decoded = pickles.decode(message, now)
+    assert resolved(DECODER.decode(message, now)) == resolved(decoded)
+    return decoded
 
 
 def framed(message: bytes) -> bytes:
@@ -182,7 +196,7 @@ HOSTILE = {
 def test_hostile_pickles_cost_what_their_bytes_cost(told: bytes) -> None:
     tracemalloc.start()
     try:
-        decoded = decode(told, NOW)
+        decoded = DECODER.decode(told, NOW)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -195,6 +209,52 @@ def test_what_would_call_something_is_refused() -> None:
     for name in ("a name", "a name by stack", "a registered extension", "a persistent one"):
         with pytest.raises(BadInputError, match="more than lists"):
             loads(HOSTILE[name])
+
+
+#: Of what plain messages are made: whole samples, and what may stand around their parts.
+PARTS = [
+    *(b"\x80\x02", b"\x80\x05", b"\x95" + bytes(8), b"]", b"(", b"e", b"a", b"."),
+    *(b"q\x01", b"r\1\0\0\0", b"\x94", b"h\1", b"\x86", b"t", b"N", b"\x88"),
+    *(b"\x8c\x03a.b", b"U\x01c", b"C\x00", b"X\x05\0\0\0a;k=v", b"T\x02\0\0\0\xc3\xa4"),
+    *(b"\x8c\xffa", b"\x8d\x01" + bytes(7) + b"a", b"V\n", b"S'a'\n"),
+    *(b"K\x05", b"M\xff\xff", b"J\xff\xff\xff\xff", b"J\0\xf1Se", b"I7\n", b"F1e3\n"),
+    *(b"\x8a\x00", b"\x8a\x01\xff", b"\x8a\x08" + b"\xff" * 7 + b"\x7f", b"\x8a\x09" + b"\1" * 9),
+    *(b"G" + struct.pack(">d", x) for x in (-1.0, 1.7e9, 1.7e9 + 0.5, 1e12, -0.0, math.nan)),
+    b"\x8c\x01dJ\0\xf1SeG" + struct.pack(">d", 0.1) + b"\x86\x94\x86\x94",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=25), st.integers(0, 9))
+def test_quick_and_slow_readers_say_the_same(parts: list[bytes], cut: int) -> None:
+    plain = b"\x80\x04]\x94(" + b"".join(parts) + b"e."
+    for message in (b"".join(parts), plain, plain[:-cut]):
+        decode(message, NOW)
+
+
+@given(SAMPLES, st.integers(2, 5), st.data())
+def test_a_changed_byte_is_read_alike(samples: list[Any], protocol: int, data: Any) -> None:
+    message = bytearray(pickle.dumps(samples * data.draw(st.integers(1, 60)), protocol))
+    for _ in range(data.draw(st.integers(0, 3))):
+        message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
+    decode(bytes(message), NOW)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("count", [0, 1, 2, 999, 1_001, 2_500])
+def test_what_carbon_sends_is_read_quickly(
+    protocol: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any length: Python's pickler writes a thousand at once, in frames of 64 KiB."""
+    told = [
+        (f"a.b{i};k=v", (1.7e9 + i if i % 3 else 1_700_000_000 + i, i / 7)) for i in range(count)
+    ]
+    message = pickle.dumps(told, protocol)
+    slow = pickles.decode(message, NOW)
+    monkeypatch.delattr(pickles, "loads")
+    for _ in range(2):
+        decoded = Decoder(10_000).decode(message, NOW)
+        assert resolved(decoded) == resolved(slow)
+        assert len(decoded.batch) == count
 
 
 @given(st.binary(max_size=300))
@@ -215,7 +275,7 @@ def test_packets_do_not_matter(messages: list[bytes], sizes: list[int]) -> None:
 
 
 def test_a_length_beyond_the_bound_ends_the_connection() -> None:
-    session = Session()
+    session = Session(DECODER)
     good = framed(pickle.dumps([("a", (1_700_000_000, 1))], 2))
     decoded = session.feed(good + struct.pack(">I", LONGEST + 1) + good, NOW)
     assert len(decoded.batch) == 1
@@ -226,7 +286,7 @@ def test_a_length_beyond_the_bound_ends_the_connection() -> None:
 
 
 def test_a_message_without_end_is_told() -> None:
-    session = Session()
+    session = Session(DECODER)
     session.feed(framed(b"abc")[:5], NOW)
     assert session.pending == 5
     assert [r.code for r in session.end()] == ["bad_message"]

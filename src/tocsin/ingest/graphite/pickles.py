@@ -6,42 +6,112 @@ import struct
 from functools import partial
 from typing import Any, Final
 
-from tocsin.engine.batch import Reason, Rejection
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.engine.batch import Batch, Reason, Rejection
 from tocsin.errors import BadInputError
 from tocsin.ingest.columns import Columns
-from tocsin.ingest.decoded import Decoded
-from tocsin.ingest.graphite.fields import metric, number, time_ns
+from tocsin.ingest.decoded import Decoded, joined
+from tocsin.ingest.graphite.fields import NOW, fresh_metric, metric, number, time_ns
 from tocsin.ingest.graphite.unpickle import loads
+from tocsin.ingest.known import Known
+from tocsin.ingest.moments import LATEST_S
+from tocsin.ingest.scans import pickles as scan
+from tocsin.samples import SECOND_NS, Metric, Samples
 
-__all__ = ["LONGEST", "PROTOCOL", "Frames", "Session", "decode"]
+__all__ = ["LONGEST", "PROTOCOL", "Decoder", "Frames", "Session", "decode"]
 
 PROTOCOL: Final = "graphite_pickle"
 #: The longest message, as carbon has it.
 LONGEST: Final = 1 << 20
 _LENGTH: Final = struct.Struct(">I")
+#: Bytes of names that are remembered at most.
+_MOST_BYTES: Final = 64 * 2**20
+
+
+class Decoder:
+    """Reads messages; remembers up to ``limit`` metrics, which changes nothing but the speed.
+
+    One thread at a time. Memory: as of `Known`, and of names at most 64 MiB.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._known = Known(limit)
+        self._names = 0
+
+    def decode(self, message: bytes, now: int) -> Decoded:
+        """What `decode` makes of a message.
+
+        Cost: 0.5 µs a sample of a metric that is known, where the message is such as carbon sends;
+        else as `decode`.
+        """
+        room, known = len(message) // scan.SHORTEST + 1, self._known
+        hashes, spans = np.empty((room, 2), np.uint64), np.empty((room, 2), np.int64)
+        seconds, values = np.empty(room), np.empty(room)
+        data = np.frombuffer(message, np.uint8)
+        count = scan.scan(data, known.key, hashes, spans, seconds, values)
+        if count < 0:
+            return decode(message, now)
+        if self._names > _MOST_BYTES:
+            known.forget()
+            self._names = 0
+        rejected = list[Rejection]()
+        times, good = _times(seconds[:count], now, rejected)
+
+        def read(i: int) -> Metric | str:
+            start, stop = spans[good[i]].tolist()
+            self._names += stop - start
+            try:
+                return fresh_metric(message[start:stop])
+            except BadInputError as error:
+                return str(error)
+
+        entries = known.entries(hashes[good], read)
+        bad = known.bad(entries)
+        for i in np.flatnonzero(bad).tolist():
+            why = str(known.metrics[entries[i]])
+            rejected.append(Rejection(int(good[i]), Reason.BAD_METRIC, why))
+        rows = good[~bad]
+        metrics, which = known.distinct(entries[~bad])
+        batch = Batch(metrics, Samples(which, times[rows], values[rows]), PROTOCOL)
+        return Decoded(batch, sorted(rejected, key=lambda one: one.index))
+
+
+def _times(
+    seconds: NDArray[np.float64], now: int, rejected: list[Rejection]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times (ns), and the places of those that are some."""
+    whole = (seconds >= 0) & (seconds < LATEST_S) & (seconds == np.floor(seconds))
+    times = np.where(whole, seconds, 0).astype(np.int64) * SECOND_NS
+    times[seconds == NOW] = now
+    good = whole | (seconds == NOW)
+    for place in np.flatnonzero(~good).tolist():
+        try:
+            times[place] = time_ns(float(seconds[place]), now)
+            good[place] = True
+        except BadInputError as error:
+            rejected.append(Rejection(place, Reason.BAD_TIMESTAMP, str(error)))
+    return times, np.flatnonzero(good)
 
 
 def decode(message: bytes, now: int) -> Decoded:
     """Read one message without its length; a bad sample is refused by itself.
 
     ``now`` (ns) is what the timestamp ``-1`` means. A message that is no plain pickle of a list is
-    refused as a whole, as one. Cost: about 4 µs a sample; memory: below 150 bytes a byte.
+    refused as a whole, as one. Cost: about 10 µs a sample; memory: below 150 bytes a byte.
     """
     columns = Columns(PROTOCOL)
-    _read(columns, message, now)
-    return columns.done()
-
-
-def _read(columns: Columns, message: bytes, now: int) -> None:
     try:
         items = loads(message)
         if type(items) not in (list, tuple):
             raise BadInputError("the pickle holds no list")
     except BadInputError as error:
         columns.refuse(0, Reason.BAD_MESSAGE, str(error))
-        return
+        return columns.done()
     for place, item in enumerate(items):
         _add(columns, place, item, now)
+    return columns.done()
 
 
 def _add(columns: Columns, place: int, item: Any, now: int) -> None:
@@ -121,7 +191,9 @@ class Frames:
 class Session:
     """One connection's messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: Decoder) -> None:
+        """``decoder``: may be that of other connections, too."""
+        self._decoder = decoder
         self._frames = Frames()
 
     @property
@@ -136,12 +208,12 @@ class Session:
 
     def feed(self, data: bytes, now: int) -> Decoded:
         """What is complete with these bytes."""
-        columns = Columns(PROTOCOL)
-        for message in self._frames.feed(data):
-            _read(columns, message, now)
+        decoded = joined(
+            [self._decoder.decode(message, now) for message in self._frames.feed(data)], PROTOCOL
+        )
         if self._frames.broken:
-            columns.refuse(0, Reason.BAD_MESSAGE, self._frames.broken)
-        return columns.done()
+            decoded.rejected.append(Rejection(0, Reason.BAD_MESSAGE, self._frames.broken))
+        return decoded
 
     def end(self) -> list[Rejection]:
         """The connection is over."""
