@@ -16,6 +16,7 @@ from tocsin.errors import BadInputError, TimestampError, TooLargeError
 from tocsin.ingest.identity import metric_of
 from tocsin.ingest.known import Known
 from tocsin.ingest.moments import LATEST_S, iso_ns
+from tocsin.ingest.room import Room
 from tocsin.ingest.scans import json_samples as scan
 from tocsin.samples import Metric, Samples, to_ns
 
@@ -82,7 +83,7 @@ class Decoder:
         than ``most`` samples. Cost: half a microsecond a sample of a metric that is known when all
         are well formed; ten times as much else.
         """
-        columns = _Columns.room(len(body), most)
+        columns = _room(min(len(body) // _SHORTEST + 1, most))
         if self._quickly(body, columns):
             count = int(columns.state[scan.COUNT])
             columns.places[:count] = np.arange(count)
@@ -98,23 +99,19 @@ class Decoder:
         Errors: `TooLargeError` for more than ``most`` lines with something in them. Cost: as of
         `decode`, line by line.
         """
-        reading = _Reading(self._known, body, _Columns.room(len(body), most))
+        reading = _Reading(self._known, body, _room(min(len(body) // _SHORTEST + 1, most)))
         try:
             return reading.lines(most)
         except _BAD:
-            slow = _Reading(self._known, body, _Columns.room(len(body), most))
+            slow = _Reading(self._known, body, _room(min(len(body) // _SHORTEST + 1, most)))
             return slow.lines(most, quick=False)
 
-    def _quickly(self, body: bytes, columns: _Columns) -> bool:
+    def _quickly(self, body: bytes, columns: Room) -> bool:
         return bool(
             scan.scan_body(
                 np.frombuffer(body, dtype=np.uint8),
                 self._known.key,
-                columns.hashes,
-                columns.spans,
-                columns.seconds,
-                columns.values,
-                columns.kinds,
+                *columns.columns[:-1],
                 columns.state,
             )
         )
@@ -131,7 +128,7 @@ class Decoder:
         else:
             _limit(told, most)
             samples, count = iter(enumerate(told)), len(told)
-        reading = _Reading(self._known, body, _Columns.of(count))
+        reading = _Reading(self._known, body, _room(count))
         for place, sample in samples:
             reading.add(place, sample)
         return reading.done(rejected)
@@ -147,41 +144,15 @@ def decode_lines(body: bytes, most: int) -> Decoded:
     return Decoder(0).decode_lines(body, most)
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What samples are read into."""
-
-    hashes: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    seconds: NDArray[np.float64]
-    values: NDArray[np.float64]
-    kinds: NDArray[np.uint8]
-    places: NDArray[np.int64]
-    state: NDArray[np.int64]
-
-    @classmethod
-    def room(cls, size: int, most: int) -> _Columns:
-        """Room for what a body of ``size`` bytes can hold. Memory is only taken where written."""
-        return cls.of(min(size // _SHORTEST + 1, most))
-
-    @classmethod
-    def of(cls, count: int) -> _Columns:
-        """Room for so many samples."""
-        return cls(
-            np.zeros((count, 2), dtype=np.uint64),
-            np.empty((count, scan.SPANS), dtype=np.int64),
-            np.empty(count, dtype=np.float64),
-            np.empty(count, dtype=np.float64),
-            np.empty(count, dtype=np.uint8),
-            np.empty(count, dtype=np.int64),
-            np.zeros(3, dtype=np.int64),
-        )
+def _room(count: int) -> Room:
+    """Room for so many samples; their times are seconds."""
+    return Room.of(count, spans=scan.SPANS, state=3, times=np.float64)
 
 
 class _Reading:
     """One body on its way into columns."""
 
-    def __init__(self, known: Known, body: bytes, columns: _Columns) -> None:
+    def __init__(self, known: Known, body: bytes, columns: Room) -> None:
         self._known, self._body, self._columns = known, body, columns
         #: Samples that were read as objects, by place in the columns.
         self._exact: dict[int, Sample] = {}
@@ -195,9 +166,9 @@ class _Reading:
         self._known.hash_of(told.encode(errors="backslashreplace"), columns.hashes[n])
         self._exact[n] = sample
         text = isinstance(sample.timestamp, str)
-        columns.seconds[n] = 0.0 if text else sample.timestamp
+        columns.times[n] = 0.0 if text else sample.timestamp
         columns.values[n] = sample.value
-        columns.kinds[n] = scan.TEXT if text else 0
+        columns.flags[n] = scan.TEXT if text else 0
         columns.places[n] = place
         columns.state[scan.COUNT] += 1
 
@@ -222,12 +193,7 @@ class _Reading:
             scan.scan_lines(
                 data,
                 self._known.key,
-                columns.hashes,
-                columns.spans,
-                columns.seconds,
-                columns.values,
-                columns.kinds,
-                columns.places,
+                *columns.columns,
                 columns.state,
             )
         )
@@ -245,7 +211,7 @@ class _Reading:
         count = int(columns.state[scan.COUNT])
         told = list(rejected)
         values = self._numbers(columns.values[:count], scan.VALUE, 6)
-        seconds = self._numbers(columns.seconds[:count], scan.TIME, 4)
+        seconds = self._numbers(columns.times[:count], scan.TIME, 4)
         entries = known.entries(columns.hashes[:count], self._metric)
         bad = known.bad(entries)
         places = columns.places[:count]
@@ -259,7 +225,7 @@ class _Reading:
 
     def _numbers(self, numbers: NDArray[np.float64], kind: int, span: int) -> NDArray[np.float64]:
         """With those read that were left to be."""
-        for i in np.flatnonzero(self._columns.kinds[: len(numbers)] & kind).tolist():
+        for i in np.flatnonzero(self._columns.flags[: len(numbers)] & kind).tolist():
             numbers[i] = _NUMBER.decode(self._told(i, span))
         return numbers
 
@@ -292,7 +258,7 @@ class _Reading:
             rejected.append(Rejection(int(places[i]), Reason.BAD_TIMESTAMP, told))
         times = np.zeros(len(seconds), dtype=np.int64)
         times[good] = to_ns(seconds[good], unit="s")
-        texts = (self._columns.kinds[: len(seconds)] & scan.TEXT).astype(np.bool_)
+        texts = (self._columns.flags[: len(seconds)] & scan.TEXT).astype(np.bool_)
         for i in np.flatnonzero(texts).tolist():
             text = self._time(i)
             try:

@@ -190,7 +190,7 @@ _SUMMED: Final = (
 )
 _MOVING: Final = ("last_seq", "last_timestamp", "last_value", "anomaly_score", "scored_seq")
 #: Rows of one statement; a statement may have 32,766 values.
-_AT_ONCE: Final = (2_000, 200, 20, 1)
+_AT_ONCE: Final = (2_000, 1_000, 500, 200, 100, 50, 20, 10, 5, 2, 1)
 _RESCORE: Final = (
     f"UPDATE sample SET {', '.join(f'{name} = ?' for name in (*RESULTS, 'event'))} "
     "WHERE metric = ? AND seq = ?"

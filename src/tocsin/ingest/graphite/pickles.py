@@ -17,6 +17,7 @@ from tocsin.ingest.graphite.fields import NOW, fresh_metric, metric, number, tim
 from tocsin.ingest.graphite.unpickle import loads
 from tocsin.ingest.known import Known
 from tocsin.ingest.moments import LATEST_S
+from tocsin.ingest.room import Room
 from tocsin.ingest.scans import pickles as scan
 from tocsin.samples import SECOND_NS, Metric, Samples
 
@@ -46,35 +47,33 @@ class Decoder:
         Cost: 0.5 µs a sample of a metric that is known, where the message is such as carbon sends;
         else as `decode`.
         """
-        room, known = len(message) // scan.SHORTEST + 1, self._known
-        hashes, spans = np.empty((room, 2), np.uint64), np.empty((room, 2), np.int64)
-        seconds, values = np.empty(room), np.empty(room)
-        data = np.frombuffer(message, np.uint8)
-        count = scan.scan(data, known.key, hashes, spans, seconds, values)
+        known, data = self._known, np.frombuffer(message, np.uint8)
+        room = Room.of(len(message) // scan.SHORTEST + 1, spans=2, state=0, times=np.float64)
+        count = scan.scan(data, known.key, room.hashes, room.spans, room.times, room.values)
         if count < 0:
             return decode(message, now)
         if self._names > _MOST_BYTES:
             known.forget()
             self._names = 0
         rejected = list[Rejection]()
-        times, good = _times(seconds[:count], now, rejected)
+        times, good = _times(room.times[:count], now, rejected)
 
         def read(i: int) -> Metric | str:
-            start, stop = spans[good[i]].tolist()
+            start, stop = room.spans[good[i]].tolist()
             self._names += stop - start
             try:
                 return fresh_metric(message[start:stop])
             except BadInputError as error:
                 return str(error)
 
-        entries = known.entries(hashes[good], read)
+        entries = known.entries(room.hashes[good], read)
         bad = known.bad(entries)
         for i in np.flatnonzero(bad).tolist():
             why = str(known.metrics[entries[i]])
             rejected.append(Rejection(int(good[i]), Reason.BAD_METRIC, why))
         rows = good[~bad]
         metrics, which = known.distinct(entries[~bad])
-        batch = Batch(metrics, Samples(which, times[rows], values[rows]), PROTOCOL)
+        batch = Batch(metrics, Samples(which, times[rows], room.values[rows]), PROTOCOL)
         return Decoded(batch, sorted(rejected, key=lambda one: one.index))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from tocsin.ingest.graphite.fields import fresh_metric, number, time_ns
 from tocsin.ingest.known import Known
 from tocsin.ingest.lines import LONGEST, Lines
 from tocsin.ingest.moments import LATEST_S
+from tocsin.ingest.room import Room
 from tocsin.ingest.scans import graphite as scan
 from tocsin.samples import Metric, Samples, to_ns
 
@@ -65,38 +65,13 @@ class Decoder:
         return self.decode(b"\n".join(packets), now, UDP)
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What lines are read into."""
-
-    hashes: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
-    others: NDArray[np.uint8]
-    places: NDArray[np.int64]
-    state: NDArray[np.int64]
-
-    @classmethod
-    def room(cls, n: int) -> _Columns:
-        """Room for so many lines."""
-        return cls(
-            np.empty((n, 2), dtype=np.uint64),
-            np.empty((n, scan.SPANS), dtype=np.int64),
-            np.empty(n, dtype=np.int64),
-            np.empty(n, dtype=np.float64),
-            np.empty(n, dtype=np.uint8),
-            np.empty(n, dtype=np.int64),
-            np.zeros(scan.STATE, dtype=np.int64),
-        )
-
-
 class _Reading:
     """Some lines on their way into columns."""
 
     def __init__(self, known: Known, data: bytes, now: int) -> None:
         self._known, self._data, self._now = known, data, now
-        self._columns = columns = _Columns.room(data.count(b"\n") + 1)
+        lines = data.count(b"\n") + 1
+        self._columns = room = Room.of(lines, spans=scan.SPANS, state=scan.STATE)
         self._rejected: list[Rejection] = []
         #: Bytes of names that were new.
         self.names = 0
@@ -106,13 +81,8 @@ class _Reading:
             LONGEST,
             LATEST_S,
             now,
-            columns.hashes,
-            columns.spans,
-            columns.times,
-            columns.values,
-            columns.others,
-            columns.places,
-            columns.state,
+            *room.columns,
+            room.state,
         )
 
     def done(self, protocol: str) -> Decoded:
@@ -135,7 +105,7 @@ class _Reading:
     def _left(self, count: int) -> NDArray[np.int64]:
         """Read what is left to be; returns the rows that are samples."""
         columns = self._columns
-        others = columns.others[:count]
+        others = columns.flags[:count]
         inexact = np.flatnonzero(others & scan.VALUE)
         columns.values[inexact] = self._floats(inexact, 2)
         decimals = np.flatnonzero(others & scan.TIME)

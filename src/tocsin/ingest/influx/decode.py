@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from tocsin.ingest.influx.lines import BadLineError, Line, parse
 from tocsin.ingest.influx.series import Series
 from tocsin.ingest.influx.values import BadFieldError, number
 from tocsin.ingest.known import Known
+from tocsin.ingest.room import Room
 from tocsin.ingest.scans import influx as scan
 from tocsin.samples import LATEST_NS, SECOND_NS, Metric, Samples
 
@@ -72,40 +72,14 @@ class Decoder:
         return reading.done()
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What lines are read into, with room for as many samples as a body can hold."""
-
-    hashes: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
-    inexact: NDArray[np.bool_]
-    places: NDArray[np.int64]
-    state: NDArray[np.int64]
-
-    @classmethod
-    def room(cls, size: int, most: int) -> _Columns:
-        """Room for a body of ``size`` bytes. Memory is only taken where written."""
-        # A field has at least three bytes with what separates it.
-        n = min(size // 3 + 1, most)
-        return cls(
-            np.zeros((n, 2), dtype=np.uint64),
-            np.empty((n, scan.SPANS), dtype=np.int64),
-            np.empty(n, dtype=np.int64),
-            np.empty(n, dtype=np.float64),
-            np.empty(n, dtype=np.bool_),
-            np.empty(n, dtype=np.int64),
-            np.zeros(3, dtype=np.int64),
-        )
-
-
 class _Reading:
     """One body on its way into columns."""
 
     def __init__(self, known: Known, body: bytes, now: int, unit: int, most: int) -> None:
         self._known, self._body, self._now, self._unit, self._most = known, body, now, unit, most
-        self._columns = _Columns.room(len(body), most)
+        # A field has at least three bytes with what separates it.
+        fields = min(len(body) // 3 + 1, most)
+        self._columns = Room.of(fields, spans=scan.SPANS, state=3, flags=np.bool_)
         self._rejected: list[Rejection] = []
         #: Key and name of the samples of lines that were read by all rules, by place in columns.
         self._exact: dict[int, tuple[bytes, bytes]] = {}
@@ -135,12 +109,7 @@ class _Reading:
             self._unit,
             LATEST_NS,
             self._now,
-            columns.hashes,
-            columns.spans,
-            columns.times,
-            columns.values,
-            columns.inexact,
-            columns.places,
+            *columns.columns,
             columns.state,
         )
         if outcome == scan.TOO_MANY:
@@ -179,7 +148,7 @@ class _Reading:
             self._known.hash_of(b"\n".join((line.key, name)), columns.hashes[n])
             self._exact[n] = line.key, name
             columns.spans[n, :2] = at, line.end
-            columns.times[n], columns.values[n], columns.inexact[n] = time, value, False
+            columns.times[n], columns.values[n], columns.flags[n] = time, value, False
             columns.places[n] = place
             columns.state[scan.COUNT] += 1
 
@@ -203,7 +172,7 @@ class _Reading:
         columns, known = self._columns, self._known
         count = int(columns.state[scan.COUNT])
         values = columns.values[:count]
-        for i in np.flatnonzero(columns.inexact[:count]).tolist():
+        for i in np.flatnonzero(columns.flags[:count]).tolist():
             start, stop = columns.spans[i, 6:].tolist()
             values[i] = float(self._body[start:stop])
         entries = known.entries(columns.hashes[:count], self._metric)

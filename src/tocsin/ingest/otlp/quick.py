@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from tocsin.ingest.otlp.attributes import Labels, chosen, labels_of
 from tocsin.ingest.otlp.decode import PROTOCOL, Choices, Points, Walk, decode
 from tocsin.ingest.otlp.intervals import Intervals
 from tocsin.ingest.otlp.messages import PROTOBUF, parse
+from tocsin.ingest.room import Room
 from tocsin.ingest.scans import otlp as scan
 from tocsin.samples import LATEST_NS, Metric, Samples
 
@@ -46,66 +46,41 @@ class Decoder:
         Errors: `BadInputError`, `TooLargeError`. Cost: half a microsecond a number of a metric that
         is known; 10 µs one that is not, 50 µs a histogram.
         """
-        columns = _Columns.room(len(body), self._choices.most)
+        # A point that makes a sample has a time and a value of nine bytes each.
+        points = min(len(body) // 18 + 1, self._choices.most)
+        room = Room.of(points, spans=scan.SPANS, state=4, flags=np.bool_)
+        odds = np.empty((min(len(body) // 4 + 1, self._choices.most), scan.ODDS), dtype=np.int64)
         plain = scan.scan(
             np.frombuffer(body, dtype=np.uint8),
             self._known.key,
             LATEST_NS,
             self._choices.most_parts,
-            columns.hashes,
-            columns.spans,
-            columns.times,
-            columns.values,
-            columns.counters,
-            columns.places,
-            columns.odds,
-            columns.state,
+            *room.columns,
+            odds,
+            room.state,
         )
         if plain:
             try:
-                return _Reading(self._known, body, columns, self._choices, self._intervals).points()
+                reading = _Reading(self._known, body, room, odds, self._choices, self._intervals)
+                return reading.points()
             except (DecodeError, UnicodeDecodeError):
                 pass  # what was not looked into is damaged: how, is for others to tell
         return decode(parse(body, PROTOBUF), self._choices, self._intervals)
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What a request is read into."""
-
-    hashes: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    times: NDArray[np.int64]
-    values: NDArray[np.float64]
-    counters: NDArray[np.bool_]
-    places: NDArray[np.int64]
-    odds: NDArray[np.int64]
-    state: NDArray[np.int64]
-
-    @classmethod
-    def room(cls, size: int, most: int) -> _Columns:
-        """Room for what a body of ``size`` bytes can hold. Memory is only taken where written."""
-        # A point that makes a sample has a time and a value of nine bytes each.
-        n = min(size // 18 + 1, most)
-        return cls(
-            np.zeros((n, 2), dtype=np.uint64),
-            np.empty((n, scan.SPANS), dtype=np.int64),
-            np.empty(n, dtype=np.int64),
-            np.empty(n, dtype=np.float64),
-            np.empty(n, dtype=np.bool_),
-            np.empty(n, dtype=np.int64),
-            np.empty((min(size // 4 + 1, most), scan.ODDS), dtype=np.int64),
-            np.zeros(4, dtype=np.int64),
-        )
 
 
 class _Reading:
     """One request on its way from columns into points."""
 
     def __init__(
-        self, known: Known, body: bytes, columns: _Columns, choices: Choices, intervals: Intervals
+        self,
+        known: Known,
+        body: bytes,
+        columns: Room,
+        odds: NDArray[np.int64],
+        choices: Choices,
+        intervals: Intervals,
     ) -> None:
-        self._known, self._body, self._columns = known, body, columns
+        self._known, self._body, self._columns, self._odds = known, body, columns, odds
         self._choices, self._walk = choices, Walk(choices, intervals)
         #: The resource that was read last: where it stands, and its labels.
         self._resource: tuple[int, Labels] = (-1, ())
@@ -121,7 +96,7 @@ class _Reading:
         ]
         metrics, which = known.distinct(entries[~bad])
         good = np.flatnonzero(~bad)
-        numbers = frozenset(which[columns.counters[good]].tolist())
+        numbers = frozenset(which[columns.flags[good]].tolist())
         samples = Samples(which, columns.times[good], columns.values[good])
         batch = Batch(metrics, samples, PROTOCOL, counters=numbers)
         rest = self._odd()
@@ -142,7 +117,7 @@ class _Reading:
     def _odd(self) -> Points:
         """The metrics that are no numbers, or whose numbers are not in order."""
         walk, columns = self._walk, self._columns
-        for row in columns.odds[: int(columns.state[scan.ODD])].tolist():
+        for row in self._odds[: int(columns.state[scan.ODD])].tolist():
             resource, resource_end, start, stop, place = row
             labels = self._labels(resource, resource_end)
             walk.one(OtlpMetric.FromString(self._body[start:stop]), labels, place)
