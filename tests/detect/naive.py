@@ -132,10 +132,22 @@ class Days:
         self.slot = -1
         self.values: list[float] = []
 
-    def outside(self, civil: int, value: float) -> float:
+    def outside(self, civil: int, value: float, level: float) -> float:
         if self.slot_of(civil) not in self.bounds:
             return 1.0
-        low, high = self.bounds[self.slot_of(civil)]
+        own = self.beyond(value, *self.bounds[self.slot_of(civil)])
+        top = max(high for _, high in self.bounds.values())
+        bottom = min(low for low, _ in self.bounds.values())
+        half = min(top - level, level - bottom)
+        if top <= bottom or half <= 0:
+            return own
+        spans = [high - low for low, high in self.bounds.values()]
+        alike = min(max((sum(spans) / len(spans) / (top - bottom) - 0.15) / 0.15, 0.0), 1.0)
+        day = self.beyond(value, level - half, level + half)
+        return min(own, day + (1 - alike) * (1 - day))
+
+    @staticmethod
+    def beyond(value: float, low: float, high: float) -> float:
         if low <= value <= high:
             return 0.0
         if low == high:
@@ -161,3 +173,76 @@ class Days:
     @staticmethod
     def slot_of(civil: int) -> int:
         return civil % 86_400_000_000_000 // 1_800_000_000_000
+
+
+class Level:
+    """The level view with a separate name for each of its two levels."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.flat = self.flat_error = self.moved = self.moved_error = self.mean = 0.0
+        self.usual = Usual()
+
+    def away(self, civil: int, value: float, profile: Forecaster) -> float:
+        slot = profile.slot(civil)
+        usually = self.flat
+        if profile.days.get(slot, 0) >= 2 and self.moved_error < self.flat_error:
+            usually = profile.profile[slot] + self.moved
+        distance = value - usually
+        return math.copysign(min(self.usual.times(abs(distance)), 4.0), distance or -1.0)
+
+    def displaced(self, civil: int, value: float, profile: Forecaster) -> float:
+        if self.seen < 30:
+            return 0.0
+        away = self.away(civil, value, profile)
+        mean = (23 * self.mean + away) / 24
+        return min(abs(mean), abs(away)) if mean * away > 0 else 0.0
+
+    def follow(self, civil: int, value: float, profile: Forecaster) -> None:
+        if self.seen == 0:
+            self.flat = value
+        slot = profile.slot(civil)
+        usually = self.flat
+        if profile.days.get(slot, 0) >= 2 and self.moved_error < self.flat_error:
+            usually = profile.profile[slot] + self.moved
+        if self.seen >= 30:
+            self.mean = (23 * self.mean + self.away(civil, value, profile)) / 24
+        self.usual.follow(abs(value - usually))
+        rate = max(1 / 300, 1 / (self.seen + 1))
+        error = self.bounded(value - self.flat, self.flat_error)
+        self.flat += rate * error
+        self.flat_error += rate * (abs(error) - self.flat_error)
+        if slot in profile.profile:
+            error = self.bounded(value - profile.profile[slot] - self.moved, self.moved_error)
+            self.moved_error = self.moved_error or abs(error)
+            self.moved += rate * error
+            self.moved_error += rate * (abs(error) - self.moved_error)
+        self.seen += 1
+
+    def bounded(self, error: float, usual: float) -> float:
+        if self.seen > 20 and usual > 0:
+            return min(max(error, -4 * usual), 4 * usual)
+        return error
+
+
+class Usual:
+    """The size that three of four scores stay below, step by step in its logarithm."""
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+        self.unit = self.level = 0.0
+
+    def times(self, score: float) -> float:
+        few = len(self.scores) < 30
+        if few or sum(one <= 0 for one in self.scores) >= 0.75 * len(self.scores):
+            return 0.0
+        return score / self.unit / 2.0**self.level
+
+    def follow(self, score: float) -> None:
+        self.scores.append(score)
+        if score > 0 and self.unit == 0:
+            self.unit = score
+            return
+        step = min(max(8 / len(self.scores), 0.0005), 2.0)
+        above = score > 0 and math.log2(score / self.unit) > self.level
+        self.level += 0.75 * step if above else -0.25 * step

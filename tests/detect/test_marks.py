@@ -26,7 +26,7 @@ SPIKES = {2_000: 20.0, 3_000: 22.0, 4_000: 60.0, 5_000: -20.0}
 
 def signal() -> NDArray[np.float64]:
     values = 50 + np.random.default_rng(1).normal(size=len(TIMES))
-    values[[2_500, 5_500]] += 3.2
+    values[[2_500, 5_500]] += [4.5, 5.0]
     for at, size in SPIKES.items():
         values[at] += size
     return values

@@ -31,9 +31,7 @@ _OTHERS: Final[dict[str, dict[str, dict[str, Number]]]] = {
     "anomalies not cut": {"tocsin.detect.likelihood.evidence": {"_WINSOR_TIMES": 1e15}},
     "an anomaly learnt as it comes": {"tocsin.detect.likelihood.evidence": {"_LEARNT_AGAIN": 1}},
     "whatever the size": {VIEWS: {"_LEAST_EFFECT": 1.0}},
-    "without times of day": {
-        VIEWS: {"_HABITUAL_VALUE": 1.0, "_HABITUAL_LEVEL": 1.0, "_HABITUAL_FORECAST": 1.0}
-    },
+    "without times of day": {VIEWS: {"_HABITUAL_VALUE": 1.0, "_HABITUAL_FORECAST": 1.0}},
     "without habits": {f"{VIEWS}.habit": {"_RARE": 1e15}},
     "everything is news": {"tocsin.detect.alarm": {"_WORSE": 0.0}},
 }

@@ -170,7 +170,9 @@ def _silence(facts: Facts) -> str:
 #: What each view's evidence means. Views that are not here are called by their names.
 PHRASES: Final[Mapping[str, Phrase]] = {
     "value": Phrase(_kind_of_value, _record),
-    "level": Phrase(_kind_of_level, _always("a mean of 48 values not seen before")),
+    "level": Phrase(
+        _kind_of_level, _always("the values of late lie away from where it usually is")
+    ),
     "forecast": Phrase(_jump, _always("")),
     # A single unusual value makes eight unusual shapes: that much is no news.
     "shape": Phrase(_kind_of_shape, _always("an unusual shape of the last 8 values"), share=0.35),

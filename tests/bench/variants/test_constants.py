@@ -17,6 +17,7 @@ from tocsin.bench.variants.patching import assigned, install
 
 ALL = constants()
 PARETO = "tocsin.detect.likelihood.pareto"
+NOVELTY = "tocsin.detect.models.views.novelty"
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -105,22 +106,22 @@ def test_a_constant_changes_wherever_it_goes() -> None:
     done = run(f"""
 import json, sys
 from tocsin.bench.variants.patching import assigned, install
-install({{"{PARETO}": {{"PER_OCTAVE": 7, "BINS": 50}}, "{VIEWS}": {{"_LEVEL_SPAN": 3}}}})
+install({{"{PARETO}": {{"PER_OCTAVE": 7, "BINS": 50}}, "{NOVELTY}": {{"SPANS": 3}}}})
 from tocsin.detect.likelihood import pareto
 from tocsin.detect.fleet import Fleet
 from tocsin.detect.models import views
 told = [pareto.__file__, pareto.PER_OCTAVE, pareto._MIDDLE_TO_WIDTH, pareto.__doc__]
-told += [pareto.PARETO["bin"].shape, views.VIEWS["recent"].shape, views.SHAPE.itemsize]
+told += [pareto.PARETO["bin"].shape, views.VIEWS["values"]["low"].shape, views.SHAPE.itemsize]
 print(json.dumps(told))
 """)
     assert done.returncode == 0, done.stderr
-    file, octave, derived, text, bins, recent, shape = json.loads(done.stdout)
+    file, octave, derived, text, bins, spans, shape = json.loads(done.stdout)
     pareto, views = import_module(PARETO), import_module(VIEWS)
     assert file == pareto.__file__
     assert octave == 7
     assert derived == 2.0 ** (0.5 / 7)
     assert text == pareto.__doc__
-    assert (bins, recent) == ([50], [3])
+    assert (bins, spans) == ([50], [4])
     assert shape == views.SHAPE.itemsize
 
 

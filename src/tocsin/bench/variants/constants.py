@@ -22,6 +22,7 @@ MODULES: Final = (
     VIEWS,
     "tocsin.detect.likelihood.pareto",
     "tocsin.detect.likelihood.evidence",
+    "tocsin.detect.likelihood.frequency",
     "tocsin.detect.alarm",
     "tocsin.detect.kernels.step",
     "tocsin.detect.kernels.evidence",

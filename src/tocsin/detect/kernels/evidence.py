@@ -9,6 +9,7 @@ from tocsin.detect.compile import kernel
 from tocsin.detect.kernels.counter import watch
 from tocsin.detect.kernels.step import band_is_due, judge, meet, row_of, seek_band, show_band
 from tocsin.detect.likelihood.evidence import EVIDENCE, add, level, survival
+from tocsin.detect.likelihood.frequency import frequency
 from tocsin.detect.models.views import learn, with_recent, without_recent
 
 __all__ = ["NEEDED", "ROW", "score_samples"]
@@ -29,7 +30,7 @@ def _step(row: Any, timestamp: int, civil: int, given: float, wanted: Any, out: 
     out.raw_score = raw
     p = survival(row.likelihood, raw)
     if row.seen >= NEEDED:
-        share, anomalous = judge(row, p, wanted, out)
+        share, anomalous = judge(row, p, frequency(row.likelihood.often, p), wanted, out)
         if band_is_due(row, NEEDED):
             seek_band(row, expected, without_recent(row.model, level(row.likelihood, share)))
         show_band(row, value, expected, anomalous, wanted, out)

@@ -32,7 +32,7 @@ def _step(row: Any, timestamp: int, civil: int, given: float, wanted: Any, out: 
     value, expected, raw = meet(row, timestamp, civil, given, out)
     p = survival(row.likelihood, _bounded(raw))
     if row.seen >= NEEDED:
-        share, anomalous = judge(row, p, wanted, out)
+        share, anomalous = judge(row, p, p, wanted, out)
         if band_is_due(row, NEEDED):
             limit = _unbounded(level(row.likelihood, share))
             # At a limit of zero any value is anomalous, as long as an anomaly fills the average:

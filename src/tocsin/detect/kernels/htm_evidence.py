@@ -20,6 +20,7 @@ from tocsin.detect.kernels.htm import ask, head_of
 from tocsin.detect.kernels.step import judge
 from tocsin.detect.likelihood import pareto
 from tocsin.detect.likelihood.evidence import EVIDENCE, add, survival
+from tocsin.detect.likelihood.frequency import frequency
 from tocsin.detect.models.htm import room
 
 __all__ = ["HEAD", "NEEDED", "score_samples"]
@@ -106,6 +107,6 @@ def score_samples(
         evidence = _weigh(laws, mean, beyond, row.seen >= _SCORED_FROM)
         p = survival(laws.evidence, evidence)
         if row.seen >= NEEDED:
-            judge(row, p, wanted, out[i])
+            judge(row, p, frequency(laws.evidence.often, p), wanted, out[i])
         if row.seen >= _SCORED_FROM:
             add(laws.evidence, evidence, p)

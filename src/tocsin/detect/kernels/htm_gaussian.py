@@ -45,5 +45,6 @@ def score_samples(
         )
         p = survival(row.likelihood, raw)
         if row.seen >= NEEDED:
-            judge(row, min(p, _SURE) if outside else p, wanted, out[i])
+            p = min(p, _SURE) if outside else p
+            judge(row, p, p, wanted, out[i])
         add(row.likelihood, raw, known)

@@ -49,7 +49,7 @@ def _step(row: Any, timestamp: int, given: float, wanted: Any, out: Any) -> None
     out.raw_score = raw
     p = chance(row.likelihood, raw, _WINDOW, _SKIPPED)
     if row.seen >= NEEDED:
-        judge(row, p, wanted, out)
+        judge(row, p, p, wanted, out)
 
 
 @kernel

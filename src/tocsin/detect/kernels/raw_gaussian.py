@@ -44,7 +44,8 @@ def _step(row: Any, timestamp: int, given: float, wanted: Any, out: Any) -> None
     value = enter(row, timestamp, given, out)
     out.raw_score = raw
     if row.seen >= NEEDED:
-        judge(row, survival(row.likelihood, raw), wanted, out)
+        p = survival(row.likelihood, raw)
+        judge(row, p, p, wanted, out)
     add(row.likelihood, raw, value)
 
 

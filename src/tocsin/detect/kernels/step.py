@@ -167,16 +167,19 @@ def _forgetting(row: Any) -> float:
 
 
 @kernel
-def judge(row: Any, p: float, wanted: Any, out: Any) -> tuple[float, bool]:
+def judge(row: Any, p: float, often: float, wanted: Any, out: Any) -> tuple[float, bool]:
     """Write scores and event of a p-value; a broken habit is as rare as what is told.
 
-    Returns the p-value from which a sample is anomalous, and whether this one is.
+    ``p``: how rare an anomaly so strong is, which decides; ``often``: the share of samples that are
+    as rare, which is the likelihood. Returns the p-value from which a sample is anomalous, and
+    whether this one is.
     """
     share = _event_share(row, wanted.budget)
     broken = row.alarm.broken > 0.0
     if broken:
         p = min(p, share)
-    out.likelihood = 1.0 - max(p, _SMALLEST_LIKELIHOOD_GAP)
+        often = min(often, share)
+    out.likelihood = 1.0 - max(often, _SMALLEST_LIKELIHOOD_GAP)
     out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
     heard = broken or concerns(row.alarm.value, out.expected, wanted)
     anomalous = heard and p <= share

@@ -9,9 +9,10 @@ shape are estimated from the largest scores, and drawn towards those of the law.
 An anomaly that lasts is learnt once: of the rare scores that follow a very rare one, one in five
 is learnt, so that a metric that is often anomalous is not held to be so by nature. Rare scores that
 come alone, as on quiet data, are all learnt. This keeps the rate of events, not of samples: where
-rare scores come in clusters by nature, more samples than stated are below a p-value.
+rare scores come in clusters by nature, more samples than stated are below a p-value. How many is
+counted beside it (`frequency`).
 
-Cost per score: O(bins). State: one `EVIDENCE` record, 496 bytes.
+Cost per score: O(bins). State: one `EVIDENCE` record, 520 bytes.
 
 Sources: Balkema & de Haan (1974) for the Pareto law of excesses over a threshold, Hosking & Wallis
 (1987) for its probability-weighted moments; Leadbetter (1991) for clusters of exceedances counted
@@ -26,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.likelihood.frequency import FREQUENCY, count
 
 __all__ = ["EVIDENCE", "add", "level", "survival"]
 
@@ -59,7 +61,14 @@ _LEARNT_AGAIN: Final = 5
 #: Decayed histogram of raw scores; the last bin also takes what lies beyond it. ``alarmed``: quiet
 #: samples that an anomaly lasts yet; ``left_out``: its scores that were not learnt since one was.
 EVIDENCE: Final = np.dtype(
-    [("weight", "f8"), ("alarmed", "i4"), ("left_out", "i4"), ("bin", "f4", (BINS,))], align=True
+    [
+        ("weight", "f8"),
+        ("alarmed", "i4"),
+        ("left_out", "i4"),
+        ("often", FREQUENCY),
+        ("bin", "f4", (BINS,)),
+    ],
+    align=True,
 )
 
 
@@ -144,6 +153,7 @@ def level(row: Any, p: float) -> float:
 @kernel
 def add(row: Any, score: float, p: float) -> None:
     """Learn one raw score (>= 0) whose survival was ``p``; of an anomaly that lasts, its share."""
+    count(row.often, p)
     if _is_more_of_the_same(row, p):
         return
     rarest = 1.0 / (_WINSOR_TIMES * (row.weight + _PRIOR))

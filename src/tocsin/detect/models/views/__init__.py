@@ -8,7 +8,7 @@ dependent and the sum is no p-value; the metric's own likelihood makes it one.
 view      score                                                               weight
 ========  ==================================================================  ======
 value     distance of the value from all values seen (`novelty`)              1.25
-level     the same for the mean of the 48 values before: shifts and drifts      0.5
+level     how far the last values lie from where the metric is (`level`)        1.5
 forecast  distance from the expected value (`forecast`)                       0.2
 shape     distance of the last 8 values from all such seen (`shape`)          0.75
 ========  ==================================================================  ======
@@ -22,9 +22,9 @@ than is usual (`usual`), or the forecast error 300 times the usual one, or the r
 proportion to the logarithm of its size, and by 0.4 at least. This is a size, not a chance: what
 happens often may be large too.
 
-What the same time of day has seen on most of the last days (`daily`) is a habit: there the
-distances and the forecast error count for little, the level for nothing, so that neither a nightly
-job nor a slow drift alarms for ever. A usual value in an unusual course still counts.
+What the same time of day has seen on most of the last days (`daily`), or any time of day where all
+are alike, is a habit: there the distances and the forecast error count for little, so that neither
+a nightly job nor a slow drift alarms for ever. A usual value in an unusual course still counts.
 
 A metric that stands still, or does not come, for longer than it ever did breaks its habit
 (`habit`), whatever the sum.
@@ -51,11 +51,14 @@ from tocsin.detect.models.views.daily import follow as follow_daily
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
 from tocsin.detect.models.views.habit import HABIT, stands_still
 from tocsin.detect.models.views.habit import follow as follow_habit
+from tocsin.detect.models.views.level import LEVEL, displaced
+from tocsin.detect.models.views.level import follow as follow_level
+from tocsin.detect.models.views.level import turn_to as turn_level_to
 from tocsin.detect.models.views.neighbours import NEIGHBOURS, coordinate
 from tocsin.detect.models.views.neighbours import distance as distance_of_course
 from tocsin.detect.models.views.neighbours import follow as follow_course
 from tocsin.detect.models.views.neighbours import look_back as look_back_at_courses
-from tocsin.detect.models.views.novelty import NOVELTY, distance, novelty, see
+from tocsin.detect.models.views.novelty import NOVELTY, distance, see
 from tocsin.detect.models.views.shape import SHAPE, apart, look_back
 from tocsin.detect.models.views.shape import follow as follow_shape
 from tocsin.detect.models.views.usual import USUAL, times
@@ -79,13 +82,13 @@ __all__ = [
 NAMES: Final = VIEW_NAMES
 
 _VALUE_WEIGHT: Final = 1.25
-_LEVEL_WEIGHT: Final = 0.5
+_LEVEL_WEIGHT: Final = 1.5
 _FORECAST_WEIGHT: Final = 0.2
 _SHAPE_WEIGHT: Final = 0.75
-#: Samples whose mean is the level: those before the one that is scored.
-_LEVEL_SPAN: Final = 48
-#: Spans that the levels seen are kept as.
-_LEVEL_SPANS: Final = 32
+#: The level's evidence counts beyond this, in full from so many usual distances and samples on.
+_LEVEL_FROM: Final = 1.5
+_FULL_LEVEL: Final = 2.5
+_LEVEL_SAMPLES: Final = 500.0
 #: What a new value's distance adds, and the share of the range from which it counts.
 _VALUE_REACH: Final = 2.0
 _REACH: Final = 100.0
@@ -94,10 +97,9 @@ _REACH: Final = 100.0
 _FULL_COURSE: Final = 0.8
 _FULL_FORECAST: Final = 2.5
 _FULL_DISTANCE: Final = 3.0
-_LEAST_EFFECT: Final = 0.4
+_LEAST_EFFECT: Final = 0.2
 #: How much of a view's evidence counts where the value is as usual at this time of day.
 _HABITUAL_VALUE: Final = 0.2
-_HABITUAL_LEVEL: Final = 0.0
 _HABITUAL_FORECAST: Final = 0.2
 #: What recent evidence adds, how fast it fades per sample, and how much of one sample counts.
 _RECENT_WEIGHT: Final = 2.0
@@ -110,12 +112,11 @@ _VIEW_READY: Final = 30.0
 VIEWS: Final = np.dtype(
     [
         ("seen", "i8"),
-        ("recent", "f4", (_LEVEL_SPAN,)),  # as `neighbours.coordinate`
         ("evidence", "f8"),  # of the sample being scored
         ("lasting", "f8"),  # running mean of the evidence
         ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape", "course")]),
         ("values", NOVELTY),
-        ("levels", novelty(_LEVEL_SPANS, "f4")),
+        ("level", LEVEL),
         ("forecast", FORECAST),
         ("shape", SHAPE),
         ("still", HABIT),
@@ -141,16 +142,6 @@ def _evidence(tail: Any, chance: float) -> float:
 
 
 @kernel
-def _level(row: Any) -> float:
-    """The mean of the last values before this one, as `neighbours.coordinate`."""
-    others = min(row.seen, _LEVEL_SPAN)
-    total = 0.0
-    for back in range(1, others + 1):
-        total += row.recent[(row.seen - back) % _LEVEL_SPAN]
-    return float(np.float32(total / max(others, 1)))
-
-
-@kernel
 def _reach(row: Any, away: float) -> float:
     """Evidence from how far out a value is, relative to the range seen so far."""
     if away <= 0.0 or row.value_tail.weight < _VIEW_READY:
@@ -167,6 +158,7 @@ def expectation(row: Any, civil: int) -> float:
     Not-a-number before the first sample.
     """
     turn_to(row.daily, civil)
+    turn_level_to(row.level, civil)
     return expect(row.forecast, civil)
 
 
@@ -174,7 +166,7 @@ def expectation(row: Any, civil: int) -> float:
 def _scores(row: Any, value: float, expected: float) -> tuple[float, float, float, float, float]:
     """Each view's score: value, level, forecast, shape, course."""
     away = distance(row.values, value)
-    shift = distance(row.levels, _level(row))
+    shift = displaced(row.level, row.forecast, value)
     course = distance_of_course(row.neighbours, value)
     return away, shift, abs(value - expected), apart(row.shape, value), course
 
@@ -214,7 +206,15 @@ def _unusual(row: Any, value: float) -> float:
     """How clearly a value is not what this time of day usually sees: 0 not at all, 1 clearly."""
     if row.neighbours.unit == 0.0:  # nothing but one value so far
         return 1.0
-    return outside(row.daily, coordinate(row.neighbours, value))
+    here = coordinate(row.neighbours, value)
+    return outside(row.daily, here, coordinate(row.neighbours, row.level.flat))
+
+
+@kernel
+def _level(row: Any, away: float, chance: float) -> float:
+    """The level's evidence, as far as it counts."""
+    told = max(_evidence(row.level_tail, chance) - _LEVEL_FROM, 0.0)
+    return told * min(away / _FULL_LEVEL, 1.0) * min(row.seen / _LEVEL_SAMPLES, 1.0)
 
 
 @kernel
@@ -235,11 +235,10 @@ def _parts(
     share = _effect(row, scores[2], scores[4], reach)
     unusual = _unusual(row, value)
     novel = _VALUE_WEIGHT * _evidence(row.value_tail, chances[0]) + _VALUE_REACH * reach
-    level = _LEVEL_WEIGHT * _evidence(row.level_tail, chances[1])
     error = _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2])
     return (
         share * _counts(_HABITUAL_VALUE, unusual) * novel,
-        share * _counts(_HABITUAL_LEVEL, unusual) * level,
+        _LEVEL_WEIGHT * _level(row, scores[1], chances[1]),
         share * _counts(_HABITUAL_FORECAST, unusual) * error,
         share * _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3]),
     )
@@ -333,11 +332,9 @@ def learn(row: Any, civil: int, value: float) -> None:
         follow_habit(row.still, _repeats(row, value), standstill(row, value))
         row.lasting += _RECENT_RATE * (min(row.evidence, _LARGEST_RECENT) - row.lasting)
     see(row.values, value)
+    follow_level(row.level, row.forecast, value)
     follow(row.forecast, civil, value)
     follow_shape(row.shape, value)
     follow_course(row.neighbours, value)
-    see(row.levels, _level(row))
-    here = coordinate(row.neighbours, value)
-    follow_daily(row.daily, here, row.seen == 0)
-    row.recent[row.seen % _LEVEL_SPAN] = here
+    follow_daily(row.daily, coordinate(row.neighbours, value), row.seen == 0)
     row.seen += 1

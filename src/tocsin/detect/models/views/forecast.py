@@ -16,7 +16,7 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["FORECAST", "expect", "follow"]
+__all__ = ["FORECAST", "expect", "follow", "profile", "slot_of"]
 
 #: Slots of the daily profile: a quarter of an hour each.
 SLOTS: Final = 96
@@ -50,13 +50,14 @@ FORECAST: Final = np.dtype(
 
 
 @kernel
-def _slot(civil: int) -> int:
+def slot_of(civil: int) -> int:
+    """The slot of the daily profile that a civil time (ns) falls into."""
     return int((civil % _DAY_NS) * SLOTS // _DAY_NS)
 
 
 @kernel
-def _profile(row: Any, slot: int) -> float:
-    """What is usual in this slot."""
+def profile(row: Any, slot: int) -> float:
+    """What is usual in a slot that was seen."""
     return float(row.origin + row.unit * row.profile[slot])
 
 
@@ -68,8 +69,8 @@ def _forecast(row: Any, slot: int, k: int) -> float:
     if k == 0 or not known:
         return float(row.last)
     if k == 2:
-        return _profile(row, slot)
-    return _profile(row, slot) + float(row.deviation)
+        return profile(row, slot)
+    return profile(row, slot) + float(row.deviation)
 
 
 @kernel
@@ -77,7 +78,7 @@ def expect(row: Any, civil: int) -> float:
     """The expected value at this civil time (ns); not-a-number before the first sample."""
     if row.seen == 0:
         return np.nan
-    slot = _slot(civil)
+    slot = slot_of(civil)
     smallest = np.inf
     for k in range(_FORECASTERS):
         smallest = min(smallest, row.error[k])
@@ -95,7 +96,7 @@ def expect(row: Any, civil: int) -> float:
 @kernel
 def follow(row: Any, civil: int, value: float) -> None:
     """Learn a value."""
-    slot = _slot(civil)
+    slot = slot_of(civil)
     known = row.days[slot] > 0
     if row.seen > 0:
         rate = max(_ERROR_RATE, 1.0 / (row.seen + 1.0))
@@ -105,7 +106,7 @@ def follow(row: Any, civil: int, value: float) -> None:
                 error = min(error, _LARGEST_ERROR * row.error[k])
             row.error[k] += rate * (error - row.error[k])
     if known:
-        row.deviation += _DEVIATION_RATE * (value - _profile(row, slot) - row.deviation)
+        row.deviation += _DEVIATION_RATE * (value - profile(row, slot) - row.deviation)
     else:
         row.deviation = 0.0
     row.seen += 1
