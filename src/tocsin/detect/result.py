@@ -124,9 +124,11 @@ class Result:
     rate: float | None
     #: How surprising the model found the sample, in the model's own units; None: a counter's first.
     raw_score: float | None
-    #: P(a raw score at most this large), from the metric's own past.
+    #: The share of the metric's samples that score less: 0.9999 is one sample in 10,000.
     likelihood: float | None
-    #: The likelihood on HTM Engine's log scale, in [0, 1]: 0.99999 -> 0.5.
+    #: How rare an anomaly so strong is, on HTM Engine's log scale, in [0, 1]: one in 100,000 -> 0.5.
+    #: Of scores that come alone it is the likelihood on that scale; an anomaly that lasts is one,
+    #: however many its samples are.
     anomaly_score: float | None
     #: The anomaly score where it is news, 0 where it continues or repeats an event.
     alert_score: float | None
