@@ -51,7 +51,7 @@ DAILY: Final = np.dtype(
         ("lowest", "f4"),
         ("top", "f4"),
         ("bottom", "f4"),
-        ("span", "f4"),
+        ("span", "f8"),
         ("high", "f4", (_HALF_HOURS,)),
         ("low", "f4", (_HALF_HOURS,)),
     ],
