@@ -52,9 +52,8 @@ _PLACES: Final = (
 class Found(NamedTuple):
     """What a rule is told of an event as it stands."""
 
-    #: Its largest anomaly score and likelihood.
+    #: Its largest anomaly score: how rare an anomaly so strong is.
     score: float
-    likelihood: float
     #: By its samples (seconds).
     lasted_s: float
     #: At its peak; not-a-number: not known.
@@ -118,7 +117,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Whether somebody is alarmed by an event.
 
         >>> rule = AlertRule(match="*", direction="up", least_relative_change=0.5)
-        >>> [rule.alarms(Found(0.6, 1 - 1e-6, 60, value, 10.0)) for value in (16.0, 12.0, 4.0)]
+        >>> [rule.alarms(Found(0.6, 60, value, 10.0)) for value in (16.0, 12.0, 4.0)]
         [True, False, False]
         """
         return (
@@ -139,14 +138,13 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return abs(away) >= floor
 
     def _rare_enough(self, found: Found) -> bool:
-        if not self.budgeted or found.interval_s is None or math.isnan(found.likelihood):
+        if not self.budgeted or found.interval_s is None or math.isnan(found.score):
             return True
         budgets = [self.false_alarms_per_week or math.inf]
         if self.fleet_false_alarms_per_week is not None:
             budgets.append(self.fleet_false_alarms_per_week / max(1, found.metrics))
         share = share_of(min(budgets), found.interval_s)
-        # Likelihoods near 1 are that coarse.
-        return 1.0 - found.likelihood <= share + 1e-15
+        return -10.0 * found.score <= math.log10(share) + 1e-9
 
     def severity_of(self, score: float, lasted_s: float) -> int:
         """How severe such an event is: a place in `SEVERITIES`.

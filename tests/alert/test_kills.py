@@ -88,11 +88,11 @@ def test_each_change_is_told_once_whatever_is_killed_and_whatever_the_receiver_d
 
         with started() as service:
             story.go_on(service, CALM, 50.0)
-            story.go_on(service, 2, 57.0)
+            story.go_on(service, 2, 70.0)
             service.kill()  # as soon as the samples are acknowledged
         with started() as service:
             until(lambda: receiver.tries >= 2)  # it has opened, and the answer was lost
-            story.go_on(service, 12, 57.0)
+            story.go_on(service, 12, 70.0)
             service.kill()
         with started() as service:
             until(lambda: "worsened" in changes(receiver), 60)
@@ -141,10 +141,10 @@ def test_a_receiver_that_hangs_delays_no_other_one(tmp_path: Path) -> None:
         config.write_text(CONFIG.format(token=TOKEN, secret=SECRET, dead=dead.port))
         with running(tmp_path / "d", "--config", str(config), HOOK=receiver.url) as service:
             story.go_on(service, CALM, 50.0)
-            story.go_on(service, 2, 57.0)
+            story.go_on(service, 2, 70.0)
             began = time.monotonic()
             until(lambda: receiver.taken and dead.tries)
-            story.go_on(service, 12, 57.0)
+            story.go_on(service, 12, 70.0)
             until(lambda: "worsened" in changes(receiver))
             assert time.monotonic() - began < 10
             assert dead.tries == 1, "the dead one still has its first message"

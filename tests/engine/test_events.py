@@ -64,4 +64,4 @@ def test_a_peak_that_moves_where_no_score_is_higher_is_told_alike(
         Metric.of("m"), START + np.arange(640) * SECOND_NS, np.array(values), Settings()
     ).scored
     assert np.sum(scored["anomaly_score"][600:605] == 1.0) > 1
-    assert stored(tmp_path)[-1][4] == 20_000.0
+    assert stored(tmp_path)[-1][4] == 400.0

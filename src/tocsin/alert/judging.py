@@ -92,7 +92,6 @@ class Judge:
             pass
         return Found(
             score=event.anomaly_score if math.isfinite(event.anomaly_score) else 0.0,
-            likelihood=event.likelihood,
             lasted_s=(event.end - event.start) / SECOND_NS,
             value=event.value,
             expected=event.expected,

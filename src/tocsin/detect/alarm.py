@@ -27,10 +27,17 @@ _IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
 _END: Final = EVENT_CODES.index(EventState.END)
 
 #: ``value``: the sample's; ``broken``: 1 where it breaks a habit, which is told whatever its
-#: value; ``told``: the last alert score, fading; ``open``: the level at which the open event began,
-#: or 0.
+#: value; ``told``: the last alert score, fading; ``begun``: the last of an anomaly, fading;
+#: ``open``: the level at which the open event began, or 0.
 ALARM: Final = np.dtype(
-    [("value", "f8"), ("broken", "f8"), ("told", "f8"), ("open", "f8"), ("quiet", "i8")],
+    [
+        ("value", "f8"),
+        ("broken", "f8"),
+        ("told", "f8"),
+        ("begun", "f8"),
+        ("open", "f8"),
+        ("quiet", "i8"),
+    ],
     align=True,
 )
 
@@ -74,16 +81,22 @@ def tell(row: Any, out: Any, anomalous: bool, heard: bool, forget: float) -> Non
     """Set ``alert_score`` and ``event`` of a result that has an ``anomaly_score``.
 
     A score is news when it clearly passes what was told last, which fades by the share ``forget``
-    per sample: one alarm per event, a level shift told once, a worse anomaly told at once.
+    per sample: one alarm per event, a level shift told once, a worse anomaly told at once. Whether
+    an anomaly is news is asked of anomalies alone: one that grows is told when it is one, however
+    much of its growth was news before.
     A broken habit, which is told once by itself, is news whatever was told before it. What is not
     to be ``heard`` is as a quiet sample.
     """
     score = out.anomaly_score if heard else 0.0
     news = _news(row, score, forget)
-    out.alert_score = score if row.broken > 0.0 else news
+    row.begun *= 1.0 - forget
+    begins = anomalous and (row.broken > 0.0 or score > _WORSE * row.begun)
+    out.alert_score = score if row.broken > 0.0 or begins else news
+    if begins:
+        row.begun = score
     if row.open > 0.0:
         _follow(row, out, score)
-    elif anomalous and out.alert_score > 0.0:
+    elif begins:
         row.open = score
         row.quiet = 0
         out.event = _START

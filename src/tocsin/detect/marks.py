@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -298,6 +298,11 @@ class Course:
         return list({id(event): event for event in found}.values())
 
 
+def _rarity(scores: Any) -> Any:
+    """How rare anomalies so strong are, of anomaly scores."""
+    return 10.0 ** (-10.0 * scores)
+
+
 def limit_of(budget: float, timestamps: NDArray[np.int64]) -> float:
     """How probable a score may be that a marked anomaly's likes are told at.
 
@@ -353,7 +358,7 @@ class Lowered:
             return begun
         limit = max((mark.limit for mark in told), default=0.0)
         codes, scores = scored["event"], scored["anomaly_score"]
-        news = (1.0 - scored["likelihood"] <= limit) & (scored["alert_score"] > 0.0) & (codes == 0)
+        news = (_rarity(scores) <= limit) & (scored["alert_score"] > 0.0) & (codes == 0)
         candidates = np.flatnonzero(news).tolist()
         done = 0
         for at in [*candidates, len(codes)]:
@@ -399,7 +404,7 @@ class Lowered:
 def _reason(
     marks: Sequence[Mark], seq: int, timestamp: np.int64, value: np.float64, row: np.void
 ) -> str:
-    p = 1.0 - float(row["likelihood"])
+    p = _rarity(float(row["anomaly_score"]))
     holding = [mark for mark in marks if mark.holds(seq) and p <= mark.limit]
     if not holding:
         return ""

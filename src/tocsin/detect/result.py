@@ -126,7 +126,7 @@ class Result:
     raw_score: float | None
     #: The share of the metric's samples that score less: 0.9999 is one sample in 10,000.
     likelihood: float | None
-    #: How rare an anomaly so strong is, on HTM Engine's log scale, in [0, 1]: one in 100,000 -> 0.5.
+    #: How rare an anomaly so strong is, on HTM Engine's log scale: 0.5 is one in 100,000.
     #: Of scores that come alone it is the likelihood on that scale; an anomaly that lasts is one,
     #: however many its samples are.
     anomaly_score: float | None

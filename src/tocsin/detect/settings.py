@@ -57,7 +57,7 @@ class Settings:
     timezone: str = "UTC"
     #: The false-alarm budget: about this many events per metric and week while all is well.
     #: With the metric's own sampling interval it says how improbable a sample must be.
-    false_alarms_per_week: float = 0.05
+    false_alarms_per_week: float = 0.04
     #: Which deviations from the expected value are told: "both", or only those "up" or "down".
     direction: str = "both"
     #: The smallest deviation from the expected value that is told, in the metric's units …
