@@ -95,8 +95,8 @@ def test_events_are_found_by_time_and_metric(service: Service, spiked: str) -> N
 
 
 def test_events_come_newest_first_a_page_at_a_time(service: Service) -> None:
-    values = calm_then_spike(600, 100) + calm_then_spike(600, 100, seed=8)
-    service.post(as_samples("two.spikes", values))
+    higher = [10.0 * value if value > 500 else value for value in calm_then_spike(600, seed=8)]
+    service.post(as_samples("two.spikes", calm_then_spike(600, 100) + higher))
     whole = service.get("events", metric="two.spikes")["events"]
     assert len(whole) >= 2
     assert [e["start"] for e in whole] == sorted((e["start"] for e in whole), reverse=True)

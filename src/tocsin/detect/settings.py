@@ -109,7 +109,7 @@ class Settings:
         """The false-alarm budget in words.
 
         >>> Settings().promise
-        'about one false alarm per metric in 140 days'
+        'about one false alarm per metric in 175 days'
         """
         days = 7.0 / self.false_alarms_per_week
         if days >= 1.5:
