@@ -53,16 +53,17 @@ __all__ = [
 WAITING: Final = -2
 
 metadata = MetaData()
+#: On SQLite the number of the row itself: no index beside it.
+_ROW_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 # A row stays when its metric is deleted (`deleted` is set): it remembers the generation, and
 # results that are still on their way find that they belong to nobody.
 metric = Table(
     "metric",
     metadata,
-    # On SQLite the number of the row itself: no index beside it.
     Column(
         "id",
-        BigInteger().with_variant(Integer, "sqlite"),
+        _ROW_NUMBER,
         primary_key=True,
         autoincrement=False,
     ),
@@ -100,7 +101,7 @@ progress = Table(
     metadata,
     Column(
         "metric",
-        BigInteger().with_variant(Integer, "sqlite"),
+        _ROW_NUMBER,
         primary_key=True,
         autoincrement=False,
     ),
@@ -200,7 +201,7 @@ snapshot = Table(
 event = Table(
     "event",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("metric", ForeignKey("metric.id"), nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("peak", BigInteger, nullable=False),
@@ -229,7 +230,7 @@ event = Table(
 annotation = Table(
     "annotation",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("metric", ForeignKey("metric.id"), nullable=False),
     Column("event", BigInteger),
     Column("start", BigInteger, nullable=False),
@@ -313,7 +314,7 @@ incident_event = Table(
 incident_note = Table(
     "incident_note",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("incident", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     # "opened", "worsened", "resolved", "reopened", "acknowledged", "snoozed", "assigned", "note",
@@ -328,7 +329,7 @@ incident_note = Table(
 calendar = Table(
     "calendar",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     # As in a rule.
     Column("match", Text, nullable=False),
     # One window (start <= time < end; NULL: without bound), or within it every week: JSON.
@@ -351,7 +352,7 @@ calendar = Table(
 rule_set = Table(
     "rule_set",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("author", Text, nullable=False),
     # JSON; NULL: those of the configuration file.
@@ -408,7 +409,7 @@ pause = Table(
 notification = Table(
     "notification",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     # What the receiver gets as the message's id, at every try the same.
     Column("uid", Text, nullable=False, unique=True),
     Column("channel", Text, nullable=False),
@@ -447,7 +448,7 @@ owner = Table(
 token = Table(
     "token",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     # "ingest", "read" or "admin".
     Column("scope", Text, nullable=False),
@@ -465,7 +466,7 @@ token = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _ROW_NUMBER, primary_key=True),
     Column("at", BigInteger, nullable=False),
     # The token's name, or "local" where none is needed.
     Column("who", Text, nullable=False),
