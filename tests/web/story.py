@@ -85,7 +85,8 @@ def _samples(metric: Metric, number: int, begin: float) -> list[dict[str, Any]]:
     random = np.random.default_rng(number)
     place = np.arange(LENGTH)
     times = begin + place * STEP_S
-    wave = np.sin(2 * np.pi * times / 86_400) + 0.2 * np.sin(2 * np.pi * times / 3_600)
+    before = (place - LENGTH) * STEP_S  # from the end: the same story at any hour
+    wave = np.sin(2 * np.pi * before / 86_400) + 0.2 * np.sin(2 * np.pi * before / 3_600)
     values = metric.level + metric.wave * wave + metric.noise * random.standard_normal(LENGTH)
     values[LENGTH - _NOW + metric.late :] *= metric.outage
     start = LENGTH - _BEFORE + metric.late

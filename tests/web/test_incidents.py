@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def test_an_incident_says_what_moved_first_and_why(visit: Visit, outage: dict[st
     expect(first.locator(".tag.hot")).to_contain_text("moved first")
     late = page.locator(".member").nth(1)
     expect(late).to_contain_text("cpu.busy")
-    expect(late).to_contain_text("2 min later")
+    expect(late).to_contain_text(re.compile("[23] min later"))  # two, if its first sample tells
     assert page.locator(".why sup").count() == 1  # "once in 10^11" is set as a power
     assert page.locator(".course li").count() >= 4
     expect(page.locator(".course")).to_contain_text("opened")
