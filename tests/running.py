@@ -16,10 +16,13 @@ from typing import Any
 
 import httpx
 
+from tests.prepared import Process, can_be_forked
+
 START_S = 240.0
 #: The first sample of a kind may compile a kernel.
 _PATIENT = {"TOCSIN_ANSWER_S": "100"}
 _PROGRAM = "import sys; from tocsin.cli.main import main; sys.exit(main(sys.argv[1:]))"
+Started = Process | subprocess.Popen[str]
 
 
 def environment() -> dict[str, str]:
@@ -34,13 +37,35 @@ def run_up(*arguments: str, cwd: Path, **variables: str) -> subprocess.Completed
 
 def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Any command of ``tocsin``, to its end."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", _PROGRAM, *arguments],
+    process = start(arguments, environment() | variables, cwd)
+    try:
+        out, err = process.communicate(timeout=START_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(process.args, process.wait(), out, err)
+
+
+def start(
+    arguments: Sequence[str],
+    variables: dict[str, str],
+    cwd: Path | None = None,
+    *,
+    before: str = "",
+) -> Started:
+    """A command of ``tocsin`` in a process of its own.
+
+    ``variables``: its whole environment; ``before``: Python that runs before anything is imported.
+    """
+    if not before and can_be_forked(variables):
+        return Process(arguments, variables, cwd)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", before + _PROGRAM, *arguments],
+        env=variables,
         cwd=cwd,
-        env=environment() | variables,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=START_S,
     )
 
 
@@ -51,13 +76,7 @@ class Service:
         self, data: Path, *arguments: str, http: str = "127.0.0.1:0", **variables: str
     ) -> None:
         command = ["up", "--data", str(data), "--http", http, "--graphite", "127.0.0.1:0"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", _PROGRAM, *command, *arguments],
-            env=environment() | _PATIENT | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = start([*command, *arguments], environment() | _PATIENT | variables)
         self.ready_line = self._first_line()
         page = re.search(r"page (http://[^ ,]+)", self.ready_line)
         graphite = re.search(r"graphite [^ ,]+:(\d+)", self.ready_line)

@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,22 +14,14 @@ import psutil
 import pytest
 
 import tocsin
-from tests.running import environment, running
+from tests.running import Started, environment, run, running, start
 
-COMMAND = (sys.executable, "-W", "error", "-m", "tocsin", "load")
 COLUMNS = "raw_score, likelihood, anomaly_score, alert_score, expected, lower, upper"
 START = np.datetime64("2024-01-01T00:00:00", "s")
 
 
 def load(*arguments: object, code: int = 0) -> str:
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    done = run("load", *map(str, arguments), cwd=Path.cwd())
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -56,7 +46,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def at_work(process: subprocess.Popen[bytes], data: Path) -> bool:
+def at_work(process: Started, data: Path) -> bool:
     """Whether it has opened a file of its own, or is over."""
     try:
         opened = psutil.Process(process.pid).open_files()
@@ -100,18 +90,18 @@ def test_a_folder_is_loaded_as_it_is_scanned(tmp_path: Path, files: Path) -> Non
 def test_cut_off_again_and_again_it_goes_on(tmp_path: Path, files: Path) -> None:
     data = tmp_path / "data"
     moments = random.Random(4)
-    command = [*COMMAND, str(files), "--data", str(data), "--batch-rows", "100"]
+    command = ["load", str(files), "--data", str(data), "--batch-rows", "100"]
     for cut in range(4):
-        with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment()) as process:
-            # Before, Python itself is starting, and nobody could take an interruption.
-            deadline = time.monotonic() + 60
-            while not at_work(process, data) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            time.sleep(moments.uniform(0.0, 1.2))
-            process.send_signal(signal.SIGKILL if cut % 2 else signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+        process = start(command, environment())
+        # Before, Python itself is starting, and nobody could take an interruption.
+        deadline = time.monotonic() + 60
+        while not at_work(process, data) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0.0, 1.2))
+        process.send_signal(signal.SIGKILL if cut % 2 else signal.SIGINT)
+        _, err = process.communicate(timeout=60)
         # While libraries load, an interruption within one of their callbacks is told by Python.
-        assert b"Traceback" not in err or b"Exception ignored on calling ctypes callback" in err
+        assert "Traceback" not in err or "Exception ignored on calling ctypes callback" in err
         # While Python ends, an interruption is nobody's any more.
         assert process.returncode in (0, 130, -signal.SIGINT, -signal.SIGKILL)
     load(files, "--data", data, "--batch-rows", "100")

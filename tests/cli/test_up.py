@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.running import run_up, running
+from tests.running import environment, run_up, running
 
 FREE = {"TOCSIN_HTTP": "127.0.0.1:0", "TOCSIN_GRAPHITE": "127.0.0.1:0"}
 
@@ -20,6 +24,20 @@ def refused(*arguments: str, cwd: Path, **variables: str) -> str:
     assert ended.stderr.count("\n") == 1, ended.stderr
     assert sorted(cwd.rglob("*")) == before
     return ended.stderr
+
+
+def test_it_starts_and_stops(tmp_path: Path) -> None:
+    """As a user does it: Python, and nothing imported before."""
+    command = [sys.executable, "-W", "error", "-m", "tocsin", "up", "--data", str(tmp_path)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment() | FREE, **pipes) as process:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert ready.startswith("tocsin is ready: page http://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out == "tocsin has stopped: 0 samples stored, 0 scored, 0 events; 0 states saved\n"
 
 
 @pytest.mark.parametrize("option", ["http", "graphite"])

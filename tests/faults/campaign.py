@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,14 @@ from tocsin.ingest import http_json
 
 __all__ = ["Campaign", "Report"]
 
-#: Short rounds of snapshots, so that faults also meet them; and little patience.
-QUICK = {"TOCSIN_SNAPSHOT_S": "0.05", "TOCSIN_ANSWER_S": "1", "TOCSIN_BUSY_S": "0.5"}
+#: Short rounds of snapshots, of all that has learnt a little, so that faults also meet them; and
+#: little patience.
+QUICK = {
+    "TOCSIN_SNAPSHOT_S": "0.05",
+    "TOCSIN_RESTART_S": "0.01",
+    "TOCSIN_ANSWER_S": "1",
+    "TOCSIN_BUSY_S": "0.5",
+}
 
 
 @dataclass
@@ -52,7 +58,7 @@ class Campaign:
         database: str | None = None,
         before: str = "",
         config: str = "",
-        load: dict[str, float] | None = None,
+        load: Mapping[str, float] | None = None,
         **variables: str,
     ) -> None:
         self.report = Report(name, store.name)
@@ -86,7 +92,7 @@ class Campaign:
         """Start the service and the senders."""
         # Also compiles the kernels for everybody: a life that is killed would do so in vain.
         for one in self.series:
-            _ = one.scored
+            one.scored(1)
         http_json.Decoder(1).decode(b'{"samples":[]}', 1)
         self.service.begin()
         options = {"pace_s": 0.02, **self._load_options}

@@ -130,7 +130,7 @@ def _judge_rows(series: Series, rows: Sequence[Any], found: Findings) -> None:
     rows = rows[: len(series.values)]
     if not rows:
         return
-    stored, told = _columns(rows), series.scored[: len(rows)]
+    stored, told = _columns(rows), series.scored(len(rows))
     expected = {
         "seq": np.arange(1, len(rows) + 1),
         "timestamp": series.times[: len(rows)],

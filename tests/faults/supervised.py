@@ -6,8 +6,6 @@ import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -16,10 +14,8 @@ from typing import IO
 
 import httpx
 
-from tests.running import START_S, environment
+from tests.running import START_S, Started, environment, start
 
-#: What runs in the process; a fault may put something before it.
-PROGRAM = "import sys; from tocsin.cli.main import main; sys.exit(main(sys.argv[1:]))"
 _STOP_S = 120.0
 
 
@@ -41,8 +37,9 @@ class Supervised:
         self._arguments = arguments
         self._variables = {"TOCSIN_HTTP": f"127.0.0.1:{self.port}", "TOCSIN_GRAPHITE": "off"}
         self._variables |= variables
-        self._program = before + PROGRAM
-        self._process: subprocess.Popen[str] | None = None
+        #: A fault may put something before the program.
+        self._before = before
+        self._process: Started | None = None
         self._readers: list[threading.Thread] = []
         self._ready = threading.Event()
         #: What it logged, over all lives.
@@ -50,7 +47,7 @@ class Supervised:
         self.lives = 0
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> Started:
         assert self._process is not None, "not started"
         return self._process
 
@@ -59,17 +56,14 @@ class Supervised:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._ready.clear()
         self.lives += 1
-        self._process = subprocess.Popen(
+        self._process = start(
             [
-                *(sys.executable, "-W", "error", "-c", self._program, "up"),
-                *("--data", str(self.folder / "data"), "--database", self.database),
+                *("up", "--data", str(self.folder / "data"), "--database", self.database),
                 *self._arguments,
             ],
-            env=environment() | self._variables | variables,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            environment() | self._variables | variables,
+            self.folder,
+            before=self._before,
         )
         # Pipes are read all the time, so that a talkative service never waits for us.
         self._readers = [

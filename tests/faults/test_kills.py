@@ -31,6 +31,7 @@ def test_killing_again_and_again(
         store,
         series=[*make_series(22, 15_000, seed=17), *slow],
         config='[[watch]]\nmatch = "slow.*"\nmodel = "htm"\nhtm = "small"\n',
+        load={"most": 200},
     ) as campaign:
         reported(campaign.report)
         kills = MANY if long else FEW

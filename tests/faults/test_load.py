@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from tests.faults.campaign import Report
 from tests.faults.judge import Findings, judge, judge_outbox, reading
 from tests.faults.stores import Store, stores
 from tests.faults.workload import Series
-from tests.running import environment
+from tests.running import Started, environment, start
 from tocsin.ingest.files import find_files, read_file
 from tocsin.ingest.loading import Naming
 from tocsin.store import schema
@@ -42,7 +40,9 @@ def test_a_load_that_is_killed(
     kills = 0
     for target in sorted(moments.randrange(1, total) for _ in range(40 if long else 3)):
         kills += _load_up_to(tmp_path, store, files, target)
-    assert _load(tmp_path, store, files).wait(600) == 0
+    last = _load(tmp_path, store, files)
+    last.communicate(timeout=600)
+    assert last.returncode == 0
     findings = _findings(store, series)
     report.seconds = time.monotonic() - began
     report.numbers |= {
@@ -63,12 +63,10 @@ def _findings(store: Store, series: Sequence[Series]) -> Findings:
     return findings
 
 
-def _load(folder: Path, store: Store, files: Sequence[Path]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-W", "error", "-m", "tocsin", "load", *map(str, files)]
+def _load(folder: Path, store: Store, files: Sequence[Path]) -> Started:
     options = ["--database", store.url, "--metric", _NAMING.template, "--batch-rows", "500"]
-    return subprocess.Popen(
-        [*command, *options, "--data", str(folder / "data"), "--quiet"], env=environment()
-    )
+    options += ["--data", str(folder / "data"), "--quiet"]
+    return start(["load", *map(str, files), *options], environment())
 
 
 def _load_up_to(folder: Path, store: Store, files: Sequence[Path], target: int) -> bool:
@@ -81,7 +79,8 @@ def _load_up_to(folder: Path, store: Store, files: Sequence[Path], target: int) 
             time.sleep(0.01)
     finally:
         process.kill()
-    return process.wait(60) < 0
+        process.communicate(timeout=60)
+    return process.wait() < 0
 
 
 def _stored(store: Store) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import Table, create_engine, func, select, update
 
 from tests.faults.campaign import Campaign, Report
+from tests.faults.judge import reading
 from tests.faults.stores import Store, stores, wait_until
 from tocsin.store import schema
 
@@ -22,13 +23,15 @@ def test_states_that_cannot_be_used(
     tmp_path: Path, store: Store, long: bool, reported: Callable[[Report], None]
 ) -> None:
     folder = tmp_path / "service"
-    with Campaign("states of no use", folder, store, load={"pace_s": 0.005}) as campaign:
+    load = {"pace_s": 0.005, "most": 300}
+    with Campaign("states of no use", folder, store, load=load) as campaign:
         reported(campaign.report)
         campaign.begin()
         spoiled = 0
         for _ in range(10 if long else 1):
             campaign.run_on(1.0)
-            wait_until("there are states", 240, lambda: _states(store.url) > 20)
+            wait_until("there are states", 240, lambda: _rows(store.url, schema.snapshot) > 20)
+            wait_until("there are events", 240, lambda: _rows(store.url, schema.event))
             campaign.kill()
             spoiled += _spoil(store.url)
             campaign.service.begin()
@@ -40,12 +43,9 @@ def test_states_that_cannot_be_used(
         assert "newer" in told
 
 
-def _states(url: str) -> int:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = len(connection.execute(select(schema.snapshot.c.metric)).all())
-    engine.dispose()
-    return found
+def _rows(url: str, table: Table) -> int:
+    with reading(url) as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def _spoil(url: str) -> int:

@@ -35,15 +35,15 @@ class Series:
     settings: Settings = field(default_factory=Settings)
     _scored: NDArray[np.void] | None = None
 
-    @property
-    def scored(self) -> NDArray[np.void]:
-        if self._scored is None:
-            self._scored = undisturbed(self.times, self.values, self.settings)
-        return self._scored
+    def scored(self, count: int) -> NDArray[np.void]:
+        """The first ``count`` samples, scored: later ones change nothing of theirs."""
+        if self._scored is None or len(self._scored) < count:
+            self._scored = undisturbed(self.times[:count], self.values[:count], self.settings)
+        return self._scored[:count]
 
     def events(self, count: int) -> list[Event]:
         """The events after the first ``count`` samples."""
-        return events_of(self.times[:count], self.values[:count], self.scored[:count])
+        return events_of(self.times[:count], self.values[:count], self.scored(count))
 
 
 def undisturbed(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from tests.clients.programs import differing, stored, until
-from tests.running import environment, running
+from tests.running import environment, running, start
 
 START = 1_700_000_000
-COMMAND = (sys.executable, "-W", "error", "-m", "tocsin", "load", "--follow")
 
 
 def rows(first: int, count: int) -> str:
@@ -78,12 +75,7 @@ def test_load_follows_until_it_is_interrupted_and_goes_on_there(tmp_path: Path) 
         url = str(service.client.base_url)
         for first in (0, 100):
             write(first, 100)
-            process = subprocess.Popen(
-                [*COMMAND, str(log), "--url", url],
-                env=environment(),
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            process = start(["load", "--follow", str(log), "--url", url], environment())
             until(lambda first=first: len(stored(service).get("m", {})) == first + 100)  # type: ignore[misc]
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
