@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: How long a page may take for what is expected of it: machines that run tests are busy.
+PATIENCE_MS = 40_000
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -44,9 +46,10 @@ def chromium_path() -> str:
 def chromium_fixture() -> Iterator[Browser]:
     """A browser for the tests of one module."""
     path = chromium_path()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -86,7 +89,7 @@ def trace(page: Page, name: str) -> dict[str, list[float | None]]:
     return points
 
 
-def until(page: Page, condition: str, timeout: float = 20) -> None:
+def until(page: Page, condition: str, timeout: float = PATIENCE_MS / 1_000) -> None:
     """Wait until a JavaScript expression is true in the page.
 
     why not Playwright's own: it needs eval, which the pages' policy rightly forbids.

@@ -135,7 +135,7 @@ class Service:
         self.process.send_signal(with_signal)
         out, err = self.process.communicate(timeout=60)
         self.client.close()
-        return self.process.returncode, out, err
+        return self.process.wait(), out, err
 
     def kill(self) -> None:
         """End it at once, if it still runs, and let go of everything."""

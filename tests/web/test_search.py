@@ -13,6 +13,12 @@ from tests.web.visiting import Visit
 
 FIELD = "input[type=search]"
 RESULT = "main .result"
+#: What is to be done after a frame comes half a second late; what the field waits for, in time.
+_LATE = """() => {
+  const real = window.setTimeout;
+  window.setTimeout = (act, ms, ...more) => real(act, ms === 90 ? ms : (ms ?? 0) + 500, ...more);
+  window.requestAnimationFrame = (act) => real(() => act(performance.now()), 500);
+}"""
 
 
 def query(page: Page) -> dict[str, str]:
@@ -21,11 +27,12 @@ def query(page: Page) -> dict[str, str]:
 
 @pytest.fixture(name="search")
 def search_fixture(visit: Visit) -> Page:
-    return visit.go("/search", until=RESULT)
+    page = visit.go("/search", until=RESULT)
+    expect(page.locator(FIELD)).to_be_focused()
+    return page
 
 
 def test_all_metrics_are_ranked(search: Page) -> None:
-    expect(search.locator(FIELD)).to_be_focused()
     expect(search.locator(RESULT)).to_have_count(len(STORY))
     odd = {metric.name for metric in STORY if metric.outage != 1}
     assert search.locator(f"{RESULT} .result-name b").first.inner_text() in odd
@@ -44,6 +51,20 @@ def test_parts_of_names_and_labels_find(search: Page) -> None:
     search.reload()
     expect(search.locator(FIELD)).to_have_value("host=db-1")
     expect(search.locator(RESULT)).to_have_count(2)
+
+
+def test_no_letter_is_lost_on_a_slow_machine(search: Page) -> None:
+    """What is to be done after a frame is done so late that more was typed by then."""
+    search.evaluate(_LATE)
+    search.keyboard.type("busy web-2", delay=150)  # slow enough for an address after each letter
+    expect(search.locator(FIELD)).to_have_value("busy web-2")
+    search.wait_for_url("**q=busy+web-2*")
+    expect(search.locator(RESULT)).to_have_count(1)
+    # Who else changes the address does change the field.
+    search.keyboard.press("Enter")
+    search.wait_for_url("**/metrics/*")
+    search.go_back()
+    expect(search.locator(FIELD)).to_have_value("busy web-2")
 
 
 def test_markup_is_found_as_text(search: Page) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from tests.browser import Watch
+from tests.browser import PATIENCE_MS, Watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Response
@@ -51,6 +51,7 @@ class Visit:
             locale="en-GB",
             reduced_motion="reduce",
         )
+        self._context.set_default_timeout(PATIENCE_MS)
         self._context.add_init_script(_NOTE_VIOLATIONS)
         self.page: Page = self._context.new_page()
         self.watch = Watch(self.page)

@@ -7,7 +7,7 @@ import { count, counted } from "../../format";
 import { useKeys } from "../../keys";
 import { Empty, Loading, Trouble } from "../../parts/empty";
 import { Icon } from "../../parts/icon";
-import { change, usePlace } from "../../router";
+import { change, here, usePlace } from "../../router";
 import { useTitle } from "../../title";
 import { Results } from "./results";
 import type { Found, SearchAnswer } from "./types";
@@ -104,9 +104,12 @@ function Field({ q, waiting }: { q: string; waiting: boolean }): ComponentChildr
   const said = useRef(q);
   const timer = useRef(0);
   useEffect(() => {
+    // why not q: this may come so late that the field has said more since, which it keeps.
+    const now = here().query.get("q") ?? "";
+    if (now === said.current) return;
     // The address was changed by somebody else: the back button, or a link.
-    if (q !== said.current) setText(q);
-    said.current = q;
+    said.current = now;
+    setText(now);
   }, [q]);
   useEffect(() => {
     // why not on touch: the keyboard would cover what is found.
