@@ -31,7 +31,7 @@ class Kernel:
     slow: bool = False
     #: Raised with every change that gives other scores from the same state: saved states of
     #: another revision are not loaded, but learnt anew.
-    revision: int = 3
+    revision: int = 4
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.likelihood.bins import sum_of
 from tocsin.detect.likelihood.frequency import FREQUENCY, count
 
 __all__ = ["EVIDENCE", "add", "level", "survival"]
@@ -43,6 +44,10 @@ _EXCESS_PRIOR: Final = 60.0
 #: Excesses that their law's shape of 0 is worth beforehand.
 _SHAPE_PRIOR: Final = 60.0
 _LARGEST_SHAPE: Final = 0.9
+#: Below this shape the law is the exponential one.
+_EXPONENTIAL: Final = 1e-6
+#: No raw score is higher, whatever is asked for.
+_HIGHEST: Final = 400.0
 #: A score rarer than one in this many times the samples seen enters as one exactly that rare: one
 #: anomaly does not hide the next.
 _WINSOR_TIMES: Final = 10.0
@@ -59,12 +64,14 @@ _QUIET: Final = 10
 _LEARNT_AGAIN: Final = 5
 
 #: Decayed histogram of raw scores; the last bin also takes what lies beyond it. ``alarmed``: quiet
-#: samples that an anomaly lasts yet; ``left_out``: its scores that were not learnt since one was.
+#: samples that an anomaly lasts yet; ``left_out``: its scores that were not learnt since one was;
+#: ``top``: the highest bin that anything ever fell into.
 EVIDENCE: Final = np.dtype(
     [
         ("weight", "f8"),
-        ("alarmed", "i4"),
-        ("left_out", "i4"),
+        ("alarmed", "i2"),
+        ("left_out", "i2"),
+        ("top", "i4"),
         ("often", FREQUENCY),
         ("bin", "f4", (BINS,)),
     ],
@@ -78,19 +85,30 @@ def _imagined(score: float) -> float:
     return _PRIOR * 10.0 ** (-1.0 - score)
 
 
+#: The same for the lower edge of each bin.
+_IMAGINED: Final = _PRIOR * 10.0 ** (-1.0 - WIDTH * np.arange(BINS))
+
+
 @kernel
 def _tail(row: Any) -> tuple[int, float]:
     """The bin where the tail starts and the samples in and above it."""
+    bins = row.bin
     total = row.weight + _PRIOR
     need = min(max(_TAIL_COUNT, _TAIL_SHARE * total), _LARGEST_TAIL_SHARE * total)
-    start = BINS - 1
-    above = float(row.bin[start])
-    imagined = _imagined(WIDTH * start)
-    growth = 10.0**WIDTH
-    while start > 0 and above + imagined < need:
+    start = row.top + 1  # what is imagined is never enough by itself
+    above = 0.0
+    # By fours as long as that is not too far, then one by one: sums of counts are exact.
+    while start >= 4:
+        four = sum_of(bins, start - 4, start)
+        if above + four + _IMAGINED[start - 4] >= need:
+            break
+        above += four
+        start -= 4
+    while start > 0:
         start -= 1
-        above += row.bin[start]
-        imagined *= growth
+        above += bins[start]
+        if above + _IMAGINED[start] >= need:
+            break
     return start, above
 
 
@@ -98,32 +116,27 @@ def _tail(row: Any) -> tuple[int, float]:
 def survival(row: Any, score: float) -> float:
     """P(a raw score of at least this), in (0, 1]."""
     start, above = _tail(row)
-    total = row.weight + _PRIOR
-    threshold = WIDTH * start
-    if score >= threshold:
-        mean, shape = _law(row, start, above)
-        scale = mean * (1.0 - shape)
-        crossing = (above + _imagined(threshold)) / total
-        excess = score - threshold
-        if shape < 1e-6:
+    if score >= WIDTH * start:
+        crossing, scale, shape = _law(row, start, above)
+        excess = score - WIDTH * start
+        if shape < _EXPONENTIAL:
             return crossing * math.exp(-excess / scale)
         return crossing * (1.0 + shape * excess / scale) ** (-1.0 / shape)
     place = int(score / WIDTH)
-    higher = above
-    for k in range(place + 1, start):
-        higher += row.bin[k]
+    higher = above + sum_of(row.bin, place + 1, start)
     higher += row.bin[place] * (1.0 - (score / WIDTH - place))
-    return min(1.0, (higher + _imagined(score)) / total)
+    return min(1.0, (higher + _imagined(score)) / (row.weight + _PRIOR))
 
 
 @kernel
-def _law(row: Any, start: int, above: float) -> tuple[float, float]:
-    """Mean and shape of the excesses over the tail's threshold, given what was expected of them."""
+def _law(row: Any, start: int, above: float) -> tuple[float, float, float]:
+    """P(a score in the tail), and the scale and shape of its excesses over the tail's threshold."""
+    bins = row.bin
     mean = 0.0
     halved = 0.0  # excess times the share of excesses above it
     higher = 0.0
-    for k in range(BINS - 1, start - 1, -1):
-        count = float(row.bin[k])
+    for k in range(row.top, start - 1, -1):
+        count = float(bins[k])
         excess = k - start + 0.5
         mean += count * excess
         halved += count * (excess * (higher + 0.5 * count) - count / 12.0)
@@ -132,15 +145,22 @@ def _law(row: Any, start: int, above: float) -> tuple[float, float]:
     if above > 0.0:
         spread = mean / above - 2.0 * halved / (above * above)
         found = _LARGEST_SHAPE if spread <= 0.0 else 2.0 - mean / above / spread
-        shape = found * above / (above + _SHAPE_PRIOR)
+        shape = min(max(found * above / (above + _SHAPE_PRIOR), 0.0), _LARGEST_SHAPE)
     mean = (WIDTH * mean + _EXCESS_PRIOR / math.log(10.0)) / (above + _EXCESS_PRIOR)
-    return mean, min(max(shape, 0.0), _LARGEST_SHAPE)
+    crossing = (above + _IMAGINED[start]) / (row.weight + _PRIOR)
+    return crossing, mean * (1.0 - shape), shape
 
 
 @kernel
 def level(row: Any, p: float) -> float:
-    """The raw score whose survival is ``p``: the inverse of `survival`, by bisection."""
-    low, high = 0.0, 400.0
+    """The raw score whose survival is ``p``: the inverse of `survival`; at most `_HIGHEST`."""
+    start, above = _tail(row)
+    crossing, scale, shape = _law(row, start, above)
+    if p < crossing:
+        times = crossing / p
+        excess = math.log(times) if shape < _EXPONENTIAL else (times**shape - 1.0) / shape
+        return min(WIDTH * start + scale * excess, _HIGHEST)
+    low, high = 0.0, WIDTH * start
     for _ in range(40):
         middle = 0.5 * (low + high)
         if survival(row, middle) > p:
@@ -165,7 +185,9 @@ def add(row: Any, score: float, p: float) -> None:
         for k in range(BINS):
             row.bin[k] *= keep
     row.weight += 1.0
-    row.bin[min(int(score / WIDTH), BINS - 1)] += np.float32(1.0)
+    place = min(int(score / WIDTH), BINS - 1)
+    row.bin[place] += np.float32(1.0)
+    row.top = max(row.top, place)
 
 
 @kernel

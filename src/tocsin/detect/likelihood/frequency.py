@@ -29,8 +29,8 @@ _STEPS: Final = 5
 _MEMORY: Final = 100_000.0
 #: What the ratio of the step before counts, in samples below the step.
 _PRIOR: Final = 4.0
-#: From one step to the next the correction grows by less than what the p-value falls.
-_MOST_A_STEP: Final = 0.95
+#: From one step to the next the correction grows by less than what the p-value falls: 0.95 decades.
+_MOST_A_STEP: Final = 10.0**0.95
 
 #: ``rare[k]``: samples with a p-value of at most 10^-(k + 1).
 FREQUENCY: Final = np.dtype([("seen", "f4"), ("rare", "f4", (_STEPS,))])
@@ -39,20 +39,20 @@ FREQUENCY: Final = np.dtype([("seen", "f4"), ("rare", "f4", (_STEPS,))])
 @kernel
 def frequency(row: Any, p: float) -> float:
     """The share of samples whose p-value is at most ``p``: at least ``p``, at most 1."""
-    rarity = -math.log10(max(p, 1e-300))
-    correction = 0.0  # decades, at the step before and at the one reached
-    stated = 1.0
+    correction = 1.0  # the factor at the step before
+    before = 1.0  # what was stated there
     for k in range(_STEPS):
-        if rarity <= k:
+        if p >= before:
             break
-        before = correction
-        stated *= 0.1
-        weight = row.seen * stated + _PRIOR * 10.0**-before
-        ratio = math.log10(max((row.rare[k] + _PRIOR) / weight, 1.0))
-        correction = min(ratio, before + _MOST_A_STEP)
-        if rarity < k + 1.0:
-            correction = before + (rarity - k) * (correction - before)
-    return min(1.0, p * 10.0**correction)
+        stated = 0.1 * before
+        weight = row.seen * stated + _PRIOR / correction
+        ratio = max((row.rare[k] + _PRIOR) / weight, 1.0)
+        reached = min(ratio, correction * _MOST_A_STEP)
+        if p > stated and reached != correction:
+            reached = correction * (reached / correction) ** math.log10(before / p)
+        correction = reached
+        before = stated
+    return min(1.0, p * correction)
 
 
 @kernel

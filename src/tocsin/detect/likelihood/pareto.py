@@ -9,7 +9,7 @@ that a p-value of 1e-5 means something long before 100,000 samples. Old scores f
 score enters as a less huge one, so that an anomaly does not hide the next, while a lasting change
 is accepted.
 
-Cost per score: O(bins). State: one `PARETO` record, 504 bytes.
+Cost per score: O(bins). State: one `PARETO` record, 496 bytes.
 
 Sources: Pickands (1975) and Balkema & de Haan (1974) for the Pareto law of excesses; Hosking &
 Wallis (1987) for its probability-weighted moments.
@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
+from tocsin.detect.likelihood.bins import sum_of
 
 __all__ = ["PARETO", "add", "level", "survival"]
 
@@ -49,17 +50,17 @@ _SMALLEST_SHAPE: Final = 0.02
 _MIDDLE_TO_WIDTH: Final = 2.0 ** (0.5 / PER_OCTAVE)
 _LARGEST_SHAPE: Final = 0.9
 
+#: By place above the tail's threshold, in units of it: the middle of a bin's excesses, and a
+#: twelfth of its width.
+_EXCESS: Final = 2.0 ** ((np.arange(BINS) + 0.5) / PER_OCTAVE) - 1.0
+_WIDTH: Final = (_EXCESS + 1.0) * (1.0 - 2.0 ** (-1.0 / PER_OCTAVE)) * _MIDDLE_TO_WIDTH / 12.0
+
 #: Decayed histogram of scores. ``bin[0]`` counts zeros; bin k >= 1 covers scores from
-#: 2^((base + k) / PER_OCTAVE) on, by a factor of 2^(1 / PER_OCTAVE).
+#: 2^((base + k) / PER_OCTAVE) on, by a factor of 2^(1 / PER_OCTAVE). ``top``: the highest bin that
+#: anything ever fell into; 0 as long as there were nothing but zeros.
 PARETO: Final = np.dtype(
-    [("weight", "f8"), ("base", "i8"), ("scaled", "i8"), ("bin", "f4", (BINS,))], align=True
+    [("weight", "f8"), ("base", "i4"), ("top", "i4"), ("bin", "f4", (BINS,))], align=True
 )
-
-
-@kernel
-def _edge(position: float) -> float:
-    """The score at the lower edge of this absolute bin position."""
-    return 2.0 ** (position / PER_OCTAVE)
 
 
 @kernel
@@ -67,75 +68,85 @@ def survival(row: Any, score: float) -> float:
     """P(a score of at least this), in (0, 1]; 1 before anything was learnt."""
     if row.weight <= 0.0 or score <= 0.0:
         return 1.0
-    if row.scaled == 0:  # nothing but zeros so far
+    if row.top == 0:  # nothing but zeros so far
         return 0.5 / (row.weight + 1.0)
+    start, above = _tail(row)
     position = PER_OCTAVE * math.log2(score) - row.base
+    if position < start:
+        return _body(row, position, start, above)
+    return _beyond(row, position, start, above)
+
+
+@kernel
+def _tail(row: Any) -> tuple[int, float]:
+    """The bin where the tail starts and the scores in and above it."""
     bins = row.bin
     need = min(max(_TAIL_COUNT, _TAIL_SHARE * row.weight), _LARGEST_TAIL_SHARE * row.weight)
-    start = BINS - 1
-    above = float(bins[start])
-    while start > 1 and above < need:
+    start = row.top + 1
+    above = 0.0
+    # By fours as long as that is not too far, then one by one: sums of counts are exact.
+    while start > 4:
+        four = sum_of(bins, start - 4, start)
+        if above + four >= need:
+            break
+        above += four
+        start -= 4
+    while start > 1:
         start -= 1
         above += bins[start]
-    if position < start:
-        return _body(bins, position, start, above, row.weight)
-    return _beyond(row, start, above, score)
+        if above >= need:
+            break
+    return start, above
 
 
 @kernel
-def _body(bins: Any, position: float, start: int, above: float, weight: float) -> float:
+def _body(row: Any, position: float, start: int, above: float) -> float:
     """The share of scores above one that lies below the tail's threshold."""
     if position < 1.0:
-        positive = above
-        for k in range(1, start):
-            positive += bins[k]
-        return (positive + 0.5) / (weight + 0.5)
+        return (above + sum_of(row.bin, 1, start) + 0.5) / (row.weight + 0.5)
     place = int(position)
-    higher = above
-    for k in range(place + 1, start):
-        higher += bins[k]
-    higher += bins[place] * (1.0 - (position - place))
-    return (higher + 0.5) / (weight + 1.0)
+    higher = above + sum_of(row.bin, place + 1, start)
+    higher += row.bin[place] * (1.0 - (position - place))
+    return (higher + 0.5) / (row.weight + 1.0)
 
 
 @kernel
-def _beyond(row: Any, start: int, above: float, score: float) -> float:
+def _beyond(row: Any, position: float, start: int, above: float) -> float:
     """The generalised Pareto tail over the threshold at the lower edge of bin ``start``."""
+    crossing, scale, shape = _law(row, start, above)
+    excess = 2.0 ** ((position - start) / PER_OCTAVE) - 1.0
+    return crossing * (1.0 + shape * excess / scale) ** (-1.0 / shape)
+
+
+@kernel
+def _law(row: Any, start: int, above: float) -> tuple[float, float, float]:
+    """P(a score in the tail); scale and shape of the excesses, in units of its threshold."""
     bins = row.bin
-    threshold = _edge(row.base + start)
-    ratio = _edge(1.0)
-    middle = _edge(row.base + BINS - 0.5)
-    mean = 0.0  # of the excesses
+    mean = 0.0
     halved = 0.0  # of excess times the share of excesses above it
     higher = 0.0
-    for k in range(BINS - 1, start - 1, -1):
+    for k in range(row.top, start - 1, -1):
         count = float(bins[k])
-        if count > 0.0:
-            excess = middle - threshold
-            mean += count * excess
-            # Scores lie evenly within their bin: the larger ones have fewer above them.
-            width = (middle - middle / ratio) * _MIDDLE_TO_WIDTH
-            halved += count * (excess * (higher + 0.5 * count) - count * width / 12.0)
-            higher += count
-        middle /= ratio
+        excess = _EXCESS[k - start]
+        mean += count * excess
+        # Scores lie evenly within their bin: the larger ones have fewer above them.
+        halved += count * (excess * (higher + 0.5 * count) - count * _WIDTH[k - start])
+        higher += count
     mean /= above
     halved /= above * above
     spread = mean - 2.0 * halved
     found = _LARGEST_SHAPE if spread <= 1e-12 * mean else 2.0 - mean / spread
     shape = (found * above + _SHAPE * _SHAPE_WEIGHT) / (above + _SHAPE_WEIGHT)
     shape = min(max(shape, _SMALLEST_SHAPE), _LARGEST_SHAPE)
-    scale = mean * (1.0 - shape)
     # With few excesses their law is itself uncertain: the predictive tail is heavier.
-    heavy = shape + 1.0 / above
-    crossing = (above + 0.5) / (row.weight + 1.0)
-    return crossing * (1.0 + heavy * (score - threshold) / scale) ** (-1.0 / heavy)
+    return (above + 0.5) / (row.weight + 1.0), mean * (1.0 - shape), shape + 1.0 / above
 
 
 @kernel
 def level(row: Any, p: float) -> float:
     """The score whose survival is ``p``: the inverse of `survival`, by bisection."""
     low, high = -60.0, 60.0
-    if row.scaled:
+    if row.top:
         low = float(row.base) / PER_OCTAVE
         high = low + 2.0 * BINS / PER_OCTAVE
     for _ in range(24):
@@ -155,14 +166,14 @@ def add(row: Any, score: float, p: float) -> None:
     place = 0
     if score > 0.0:
         absolute = math.floor(PER_OCTAVE * math.log2(score))
-        if row.scaled == 0:
+        if row.top == 0:
             row.base = absolute - _FIRST_BIN
-            row.scaled = 1
         place = absolute - row.base
         if place >= BINS:
             _shift(row, place - BINS + 1)
             place = BINS - 1
         place = max(place, 1)
+        row.top = max(row.top, place)
     if row.weight >= MEMORY:
         keep = np.float32(1.0 - 1.0 / MEMORY)
         row.weight *= 1.0 - 1.0 / MEMORY
