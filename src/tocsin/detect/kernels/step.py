@@ -13,7 +13,7 @@ import numpy as np
 from tocsin.detect.alarm import ALARM, concerns, least, tell
 from tocsin.detect.compile import kernel
 from tocsin.detect.kernels.counter import COUNTER
-from tocsin.detect.models.views import VIEWS, expectation, score, standstill, surprise
+from tocsin.detect.models.views import VIEWS, expectation, laws, reaches, score, standstill
 from tocsin.detect.models.views.habit import is_long_pause
 from tocsin.detect.models.views.novelty import beyond
 from tocsin.detect.result import VIEW_NAMES
@@ -194,24 +194,24 @@ def band_is_due(row: Any, needed: int) -> bool:
 
 
 @kernel
-def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
+def _edge(row: Any, known: Any, expected: float, sign: float, limit: float) -> float:
     """How far from the expectation, to one side, the raw score first reaches the limit."""
     if limit == np.inf:
         return np.inf
     seen = row.model.values
     step = max(1e-9 * abs(expected), 1e-6 * (seen.high[seen.spans - 1] - seen.low[0])) + _SMALLEST
     inside = 0.0
-    while surprise(row.model, expected + sign * step, expected) < limit:
+    while not reaches(row.model, known, expected + sign * step, expected, limit):
         inside = step
         step *= 4.0
         if step > _LARGEST:
             return np.inf
     for _ in range(12):
         middle = 0.5 * (inside + step)
-        if surprise(row.model, expected + sign * middle, expected) < limit:
-            inside = middle
-        else:
+        if reaches(row.model, known, expected + sign * middle, expected, limit):
             step = middle
+        else:
+            inside = middle
     # A metric that has only ever been one value: any other crosses its band.
     return step if step > _SMALLEST else 0.0
 
@@ -219,8 +219,9 @@ def _edge(row: Any, expected: float, sign: float, limit: float) -> float:
 @kernel
 def seek_band(row: Any, expected: float, raw_limit: float) -> None:
     """Look for the values to both sides whose raw score first reaches the limit."""
-    row.lower = expected - _edge(row, expected, -1.0, raw_limit)
-    row.upper = expected + _edge(row, expected, 1.0, raw_limit)
+    known = laws(row.model)
+    row.lower = expected - _edge(row, known, expected, -1.0, raw_limit)
+    row.upper = expected + _edge(row, known, expected, 1.0, raw_limit)
 
 
 @kernel

@@ -45,7 +45,7 @@ from typing import Any, Final
 import numpy as np
 
 from tocsin.detect.compile import kernel
-from tocsin.detect.likelihood.pareto import PARETO, add, survival
+from tocsin.detect.likelihood.pareto import PARETO, Law, add, law_of, survival, survival_by
 from tocsin.detect.models.views.daily import DAILY, outside, turn_to
 from tocsin.detect.models.views.daily import follow as follow_daily
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
@@ -69,10 +69,11 @@ __all__ = [
     "NAMES",
     "VIEWS",
     "expectation",
+    "laws",
     "learn",
+    "reaches",
     "score",
     "standstill",
-    "surprise",
     "with_recent",
     "without_recent",
 ]
@@ -87,6 +88,7 @@ _FORECAST_WEIGHT: Final = 0.2
 _SHAPE_WEIGHT: Final = 0.75
 #: The level's evidence counts beyond this, in full from so many usual distances and samples on.
 _LEVEL_FROM: Final = 1.5
+_LEVEL_CHANCE: Final = 10.0**-_LEVEL_FROM
 _FULL_LEVEL: Final = 2.5
 _LEVEL_SAMPLES: Final = 500.0
 #: What a new value's distance adds, and the share of the range from which it counts.
@@ -105,6 +107,8 @@ _HABITUAL_FORECAST: Final = 0.2
 _RECENT_WEIGHT: Final = 2.0
 _RECENT_RATE: Final = 0.2
 _LARGEST_RECENT: Final = 5.0
+#: Sums that are rounded in another order are the same but for this.
+_SURELY: Final = 1.0 - 1e-9
 #: Scores of a view before its evidence counts.
 _VIEW_READY: Final = 30.0
 
@@ -136,7 +140,7 @@ VIEWS: Final = np.dtype(
 @kernel
 def _evidence(tail: Any, chance: float) -> float:
     """-log10 of a chance; 0 until the view is ready."""
-    if tail.weight < _VIEW_READY:
+    if tail.weight < _VIEW_READY or chance >= 1.0:
         return 0.0
     return -math.log10(max(chance, 1e-300))
 
@@ -187,7 +191,8 @@ def _chances(
 @kernel
 def _powers(row: Any, score: float) -> float:
     """Powers of ten by which a score passes its usual size; >= 0."""
-    return math.log10(max(times(row, score), 1.0))
+    size = times(row, score)
+    return math.log10(size) if size > 1.0 else 0.0
 
 
 @kernel
@@ -213,6 +218,8 @@ def _unusual(row: Any, value: float) -> float:
 @kernel
 def _level(row: Any, away: float, chance: float) -> float:
     """The level's evidence, as far as it counts."""
+    if chance >= _LEVEL_CHANCE:
+        return 0.0
     told = max(_evidence(row.level_tail, chance) - _LEVEL_FROM, 0.0)
     return told * min(away / _FULL_LEVEL, 1.0) * min(row.seen / _LEVEL_SAMPLES, 1.0)
 
@@ -290,12 +297,48 @@ def standstill(row: Any, value: float) -> bool:
 
 
 @kernel
-def surprise(row: Any, value: float, expected: float) -> float:
-    """What `score` would be for another value of the same sample; after `score`. >= 0."""
+def laws(row: Any) -> tuple[Law, Law, Law, Law]:
+    """What `reaches` goes by, view by view."""
+    return (
+        law_of(row.value_tail),
+        law_of(row.level_tail),
+        law_of(row.forecast_tail),
+        law_of(row.shape_tail),
+    )
+
+
+@kernel
+def reaches(
+    row: Any, known: tuple[Law, Law, Law, Law], value: float, expected: float, limit: float
+) -> bool:
+    """Whether the `score` of another value of the same sample would reach a limit; after `score`.
+
+    ``known``: the `laws`. Most values do not, whatever share of their evidence counts: the course,
+    which is only about that, is not looked at then.
+    """
     if row.seen == 0:
-        return 0.0
-    scores = _scores(row, value, expected)
-    return _sum(_parts(row, value, scores, _chances(row, scores)))
+        return limit <= 0.0
+    away = distance(row.values, value)
+    shift = displaced(row.level, row.forecast, value)
+    error = abs(value - expected)
+    shape = apart(row.shape, value)
+    chances = (
+        survival_by(row.value_tail, known[0], away),
+        survival_by(row.level_tail, known[1], shift),
+        survival_by(row.forecast_tail, known[2], error),
+        survival_by(row.shape_tail, known[3], shape),
+    )
+    most = (
+        _VALUE_WEIGHT * _evidence(row.value_tail, chances[0])
+        + _VALUE_REACH * _reach(row, away)
+        + _LEVEL_WEIGHT * _level(row, shift, chances[1])
+        + _FORECAST_WEIGHT * _evidence(row.forecast_tail, chances[2])
+        + _SHAPE_WEIGHT * _evidence(row.shape_tail, chances[3])
+    )
+    if most < _SURELY * limit:
+        return False
+    course = distance_of_course(row.neighbours, value)
+    return _sum(_parts(row, value, (away, shift, error, shape, course), chances)) >= limit
 
 
 @kernel
