@@ -55,7 +55,9 @@ class Process:
             os.close(out)
             os.close(err)
         wanted = {"arguments": self.args, "environment": dict(environment)}
-        self._told.sendall(json.dumps(wanted | {"cwd": str(cwd or Path.cwd())}).encode() + b"\n")
+        self._told.sendall(
+            json.dumps(wanted | {"cwd": str(Path(cwd or "").absolute())}).encode() + b"\n"
+        )
         self._answers = self._told.makefile("r")
         self.pid = int(self._answers.readline())
 

@@ -56,7 +56,7 @@ def hook(port: int = 0) -> Iterator[Hook]:
                     head = {key.lower(): text for key, text in self.headers.items()}
                     told.taken.append((head, body))
             if what in (HANG, STUCK):
-                told.let_go.wait(30)
+                told.let_go.wait(120)
             if isinstance(what, str):
                 self.close_connection = True
                 return

@@ -140,12 +140,12 @@ def test_what_fires_is_sent_again_so_that_it_does_not_end_by_itself(
     tmp_path: Path, database: Engine
 ) -> None:
     with alertmanager(tmp_path) as am:
-        channel = a_channel(am.url, resend_s=1)
+        channel = a_channel(am.url, resend_s=2)
         with delivering(database, channel) as running:
             tell(database, "opened", "am")
             running.wake()
             until(lambda: am.firing() == {("1", "warning")})
-            time.sleep(4)  # it ends after three times resend_s
+            time.sleep(7)  # it ends after three times resend_s
             assert am.firing() == {("1", "warning")}
             # One that has forgotten everything is told within resend_s.
             am.stop()

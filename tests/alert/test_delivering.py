@@ -43,7 +43,7 @@ def delivering(database: Engine, *channels: Channel, **told: Any) -> Iterator[De
         running.stop()
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come to that"

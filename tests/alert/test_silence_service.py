@@ -14,7 +14,7 @@ from tests.running import Service, running
 INTERVAL_S = 0.5
 CONFIG = """
 [silence]
-least_s = 1
+least_s = 3
 look_s = 0.2
 [incidents]
 quiet_s = 1
@@ -88,7 +88,7 @@ def test_a_host_that_dies_is_told_while_it_is_dead_and_over_when_it_is_back(
         history = [samples(everybody, now - n * INTERVAL_S) for n in range(120, 0, -1)]
         service.post([one for some in history for one in some])  # learnt enough to be watched
         with Senders(service, everybody) as senders:
-            time.sleep(10)
+            time.sleep(10)  # ten looks must have found something before silence can be told
             assert silences(service) == []
             senders.metrics = lives
             until(lambda: sum(one["open"] for one in silences(service)) == 3, 120)

@@ -168,7 +168,7 @@ def test_a_killed_service_goes_on_for_its_followers(tmp_path: Path) -> None:
                 assert service.stop()[0] == 0
             else:
                 service.process.kill()
-            follower.join(30)
+            follower.join(60)
             assert not follower.is_alive()
         position = max((m.id for m in streamed if m.id is not None), default=0)
     lines = [json.loads(line) for line in out.read_text().splitlines()]

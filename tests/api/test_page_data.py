@@ -43,7 +43,7 @@ def recent(name: str, values: list[float], **labels: str) -> list[dict[str, Any]
 
 
 def eventually(look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

@@ -22,6 +22,7 @@ from pyarrow import parquet
 from rich.console import Console
 
 import tocsin
+from tests.running import run
 from tocsin.cli.marks_file import Marks
 from tocsin.cli.scan_output import (
     FileOutcome,
@@ -42,16 +43,9 @@ SPIKE_SHOWN = "2024-01-08 15:20:00Z"
 FRESH = (sys.executable, "-m", "tocsin")
 
 
-def tocsin_scan(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+def tocsin_scan(*arguments: object, cwd: Path = Path()) -> subprocess.CompletedProcess[str]:
     """Run the command; a traceback is never an answer."""
-    done = subprocess.run(
-        [*FRESH, "scan", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        **options,
-    )
+    done = run("scan", *map(str, arguments), cwd=cwd)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

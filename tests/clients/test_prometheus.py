@@ -119,18 +119,18 @@ def test_scraping_prometheus_finds_the_series_that_it_finds_itself(tmp_path: Pat
             return {series for series in found if dict(series)["__name__"] not in own}
 
         with running(tmp_path / "tocsin", "--config", str(config)) as service:
-            wait_until(lambda: len(told()) > 300, 30, "Prometheus has scraped itself")
+            wait_until(lambda: len(told()) > 300, 60, "Prometheus has scraped itself")
             first = told()
-            wait_until(lambda: first <= names_of(service), 30, "Tocsin has scraped it too")
+            wait_until(lambda: first <= names_of(service), 60, "Tocsin has scraped it too")
             kept = names_of(service)
             # Prometheus may be a second behind.
-            wait_until(lambda: kept <= told(), 30, "both have the same series")
+            wait_until(lambda: kept <= told(), 60, "both have the same series")
 
 
 def test_the_history_of_a_real_prometheus_is_fetched(tmp_path: Path) -> None:
     which = '{job="self",__name__=~"up|go_.*|prometheus_http_.*"}'
     with prometheus(tmp_path / "prometheus") as server:
-        wait_until(lambda: len(held(server, time.time(), 60)) > 300, 30, "it has history")
+        wait_until(lambda: len(held(server, time.time(), 60)) > 300, 60, "it has history")
         time.sleep(2)
         until = int(time.time())
         command = [

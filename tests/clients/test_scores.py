@@ -73,7 +73,7 @@ def test_scores_are_scraped(tmp_path: Path) -> None:
         )
         with prometheus(tmp_path / "prometheus", scrape=scrape) as server:
             query = 'tocsin_value{metric="web.latency"}'
-            wait_until(lambda: server.query(query), 30, "the scores are scraped")
+            wait_until(lambda: server.query(query), 60, "the scores are scraped")
             (found,) = server.query(query)
             assert float(found["value"][1]) == max(newest["tocsin_value"].items())[1]
             assert found["metric"]["host_name"] == "a"

@@ -107,10 +107,10 @@ def test_the_answer_comes_with_the_engines_or_its_error() -> None:
 @pytest.mark.parametrize("engine", [{"intake": RULES}], indirect=True)
 def test_rules_hold_for_whatever_is_submitted(engine: Engine) -> None:
     names = ["keep.a", "bad.b", "old.c", "drop.d"]
-    receipt = engine.submit(batch(names, [0, 1, 2, 3, 3, 0])).result(20)
+    receipt = engine.submit(batch(names, [0, 1, 2, 3, 3, 0])).result(120)
     assert (receipt.accepted, receipt.filtered) == (3, 2)
     assert [(r.index, r.code) for r in receipt.rejected] == [(1, Reason.BAD_METRIC)]
-    assert engine.submit(batch(["drop.e"], [0, 0])).result(20) == Receipt(0, 0, filtered=2)
+    assert engine.submit(batch(["drop.e"], [0, 0])).result(120) == Receipt(0, 0, filtered=2)
     assert [m.name for m in engine.registry.metrics] == ["keep.a", "new.c"]
     told = engine.telemetry.text()
     assert b'rejected_total{protocol="test",reason="filtered"} 4.0' in told
@@ -122,7 +122,7 @@ def test_metrics_that_become_one_are_one(engine: Engine) -> None:
     pods = [Metric.of("keep.a", {"pod": str(pod)}) for pod in range(3)]
     given_ = batch(["x"] * 3, [0, 1, 2])
     merged = Batch(pods, given_.samples, "test")
-    assert engine.submit(merged).result(20).accepted == 3
+    assert engine.submit(merged).result(120).accepted == 3
     assert engine.registry.metrics == [Metric.of("keep.a")]
     assert engine.registry.position["seq"].tolist() == [3]
 
@@ -130,11 +130,11 @@ def test_metrics_that_become_one_are_one(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", [{"intake": RULES}], indirect=True)
 def test_a_sender_that_counts_is_answered_the_same_again(engine: Engine) -> None:
     counted = batch(["drop.a", "b", "bad.c"], [0, 1, 2, 1], source="s", position=5)
-    first = engine.submit(counted).result(20)
+    first = engine.submit(counted).result(120)
     assert (first.accepted, first.filtered, len(first.rejected)) == (2, 1, 1)
-    assert engine.submit(counted).result(20) == first
+    assert engine.submit(counted).result(120) == first
     nothing = batch(["drop.a"], [0], source="s", position=6)
-    assert engine.submit(nothing).result(20).filtered == 1
+    assert engine.submit(nothing).result(120).filtered == 1
     row = engine.intake.delivery("s")
     assert row is not None
     assert row["position"] == 6
@@ -142,8 +142,8 @@ def test_a_sender_that_counts_is_answered_the_same_again(engine: Engine) -> None
 
 @pytest.mark.parametrize("engine", [{"max_new_metrics_per_hour": 3}], indirect=True)
 def test_new_metrics_are_limited_per_sender_and_the_others_go_on(engine: Engine) -> None:
-    assert engine.submit(batch(["a", "b"], [0, 1], "one")).result(20).accepted == 2
-    receipt = engine.submit(batch(["a", "c", "d", "e"], [0, 1, 2, 3, 0, 3], "one")).result(20)
+    assert engine.submit(batch(["a", "b"], [0, 1], "one")).result(120).accepted == 2
+    receipt = engine.submit(batch(["a", "c", "d", "e"], [0, 1, 2, 3, 0, 3], "one")).result(120)
     # "a" goes on; "c" was the third one.
     assert [(r.index, r.code) for r in receipt.rejected] == [
         (2, Reason.TOO_MANY_NEW),
@@ -151,8 +151,8 @@ def test_new_metrics_are_limited_per_sender_and_the_others_go_on(engine: Engine)
         (5, Reason.TOO_MANY_NEW),
     ]
     assert (receipt.accepted, receipt.duplicates) == (2, 1)
-    assert engine.submit(batch(["d", "e"], [0, 1], "two")).result(20).accepted == 2
-    assert engine.submit(batch(["d"], [0, 0, 0], "one")).result(20).accepted == 2
+    assert engine.submit(batch(["d", "e"], [0, 1], "two")).result(120).accepted == 2
+    assert engine.submit(batch(["d"], [0, 0, 0], "one")).result(120).accepted == 2
     assert b'protocol="test",reason="too_many_new"} 3.0' in engine.telemetry.text()
 
 

@@ -53,7 +53,7 @@ def test_a_slow_model_is_scored_behind_with_the_same_bits_through_restarts(tmp_p
         with engine_on(tmp_path, detect=TINY) as engine:
             for at in range(low, high, 31):
                 part = VALUES[at : min(at + 31, high)]
-                assert engine.submit(batch(part, at)).result(30).accepted == len(part)
+                assert engine.submit(batch(part, at)).result(120).accepted == len(part)
             if high < len(VALUES):
                 continue  # stopped while it is behind
             until(lambda: caught_up(engine))
@@ -69,25 +69,25 @@ def test_a_slow_model_is_scored_behind_with_the_same_bits_through_restarts(tmp_p
 
 def test_results_for_a_metric_that_is_not_active_are_refused_whole(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[:10])).result(30)
+        engine.submit(batch(VALUES[:10])).result(120)
 
         def result(metric: int = 1, epoch: int = 0, after: int = 10) -> Behind:
             return Behind(0, metric, epoch, after, 11, engine.readiness(1))
 
         check = engine.scoring.check_active
-        engine.control(lambda: check(result())).result(30)
+        engine.control(lambda: check(result())).result(120)
         for wrong in (result(metric=2), result(epoch=1), result(after=9)):
             with pytest.raises(MetricNotActiveError):
-                engine.control(lambda wrong=wrong: check(wrong)).result(30)  # type: ignore[misc]
+                engine.control(lambda wrong=wrong: check(wrong)).result(120)  # type: ignore[misc]
         uid = engine.registry.uids[0]
-        engine.control(lambda: engine.actions.pause(uid)).result(30)
+        engine.control(lambda: engine.actions.pause(uid)).result(120)
         before = rows(tmp_path, "select * from outbox")
         refused = result()
         engine.queue.put_scored(refused)
         until(lambda: refused.refused)
         assert rows(tmp_path, "select * from outbox") == before
         with pytest.raises(MetricNotActiveError, match="paused"):
-            engine.control(lambda: check(result())).result(30)
+            engine.control(lambda: check(result())).result(120)
 
 
 def test_what_was_not_remembered_is_read_back(
@@ -97,7 +97,7 @@ def test_what_was_not_remembered_is_read_back(
     monkeypatch.setattr(Follower, "stored", _late(Follower.stored))
     with engine_on(tmp_path, detect=TINY) as engine:
         for at in range(0, 120, 30):
-            engine.submit(batch(VALUES[at : at + 30], at)).result(30)
+            engine.submit(batch(VALUES[at : at + 30], at)).result(120)
         until(lambda: caught_up(engine))
     assert raw_scores(tmp_path, 1) == alone(VALUES[:120])
 
@@ -122,7 +122,7 @@ def test_states_beyond_the_budget_leave_memory_and_come_back_the_same(tmp_path: 
                 which = np.repeat(np.arange(first, first + 100), 20)
                 times = START + np.tile(np.arange(row, row + 20), 100) * SECOND_NS
                 column = values[row : row + 20, first : first + 100].T.ravel()
-                engine.submit(Batch(names, Samples(which, times, column), "test")).result(30)
+                engine.submit(Batch(names, Samples(which, times, column), "test")).result(120)
         assert engine.memory.bytes <= 2**20
         assert engine.memory.released > metrics
         assert engine.memory.returned > metrics

@@ -35,11 +35,11 @@ def window(first: int, last: int, match: str = "m", **switches: Any) -> Calendar
 
 
 def add(engine: Engine, calendar: Calendar) -> Calendar:
-    return engine.control(lambda: engine.maintenance.add(calendar)).result(30)
+    return engine.control(lambda: engine.maintenance.add(calendar)).result(120)
 
 
 def send(engine: Engine, first: int, last: int, name: str = "m") -> None:
-    engine.submit(batch(VALUES[first:last], first, name)).result(30)
+    engine.submit(batch(VALUES[first:last], first, name)).result(120)
 
 
 def whole(folder: Path, calendar: Calendar | None = None) -> list[tuple[Any, ...]]:
@@ -61,7 +61,7 @@ def killed_and_gone_on(folder: Path, cuts: Sequence[int], calendar: Calendar) ->
             for part in ((first, middle), (middle, last)):
                 if part[0] < part[1]:
                     send(engine, *part)
-            engine.control(lambda: None).result(30)
+            engine.control(lambda: None).result(120)
             # As the disk is at this moment: nothing of what stopping writes.
             shutil.copytree(folder, following)
         folder = following
@@ -103,10 +103,10 @@ def test_it_holds_from_the_next_sample_on_and_no_longer_than_it_is_there(tmp_pat
         made = add(engine, window(395, 10_000, learn=False))
         assert made.since == START + 419 * SECOND_NS
         send(engine, 420, 440)
-        gone = engine.control(lambda: engine.maintenance.take_back(made.id)).result(30)
+        gone = engine.control(lambda: engine.maintenance.take_back(made.id)).result(120)
         assert gone
         assert engine.maintenance.all() == []
-        assert not engine.control(lambda: engine.maintenance.take_back(made.id)).result(30)
+        assert not engine.control(lambda: engine.maintenance.take_back(made.id)).result(120)
         send(engine, 440, len(VALUES))
     told = scores(tmp_path)
     # Learnt anew from what is stored, the state is the same: the next scores are, too.
@@ -115,9 +115,9 @@ def test_it_holds_from_the_next_sample_on_and_no_longer_than_it_is_there(tmp_pat
         lane = engine.lanes.of(row)
         assert lane is not None
         before = lane.to_bytes(1)
-        engine.control(lambda: engine.states.rebuild(row)).result(30)
-        engine.control(lambda: engine.writer.drop_snapshots(1)).result(30)
-        engine.control(lambda: engine.states.rebuild(row)).result(30)
+        engine.control(lambda: engine.states.rebuild(row)).result(120)
+        engine.control(lambda: engine.writer.drop_snapshots(1)).result(120)
+        engine.control(lambda: engine.states.rebuild(row)).result(120)
         assert lane.to_bytes(1) == before
     assert scores(tmp_path) == told
 

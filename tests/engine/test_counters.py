@@ -78,8 +78,8 @@ def test_batches_restarts_and_repeats_change_nothing(
     folder = tmp_path_factory.mktemp("engine")
     for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), COUNT], strict=True):
         with engine_on(folder) as engine:
-            engine.submit(batch(slice(first, last))).result(30)
-            repeated = engine.submit(batch(slice(min(again, first), last))).result(30)
+            engine.submit(batch(slice(first, last))).result(120)
+            repeated = engine.submit(batch(slice(min(again, first), last))).result(120)
             assert repeated.accepted == 0
     assert stored(folder) == undisturbed()
     (peak,) = rows(folder, f"select value, expected from event where peak = {TIMES[COUNT // 2]}")
@@ -89,10 +89,10 @@ def test_batches_restarts_and_repeats_change_nothing(
 
 def test_an_engine_that_was_killed_learns_the_same_anew(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(slice(0, 300))).result(30)
+        engine.submit(batch(slice(0, 300))).result(120)
     rows(tmp_path, "delete from snapshot")
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(slice(300, COUNT), counter=False)).result(30)
+        engine.submit(batch(slice(300, COUNT), counter=False)).result(120)
         assert kind_of(engine) == "counter"
     assert stored(tmp_path) == undisturbed()
 
@@ -101,10 +101,10 @@ def test_what_arrives_out_of_order_is_put_in_order_first(tmp_path: Path) -> None
     order = np.arange(100).reshape(-1, 2)[:, ::-1].ravel()
     with engine_on(tmp_path, reorder_s=3_600.0) as engine:
         for piece in np.split(order, 10):
-            engine.submit(batch(piece.tolist())).result(30)
+            engine.submit(batch(piece.tolist())).result(120)
         assert rows(tmp_path, "select count(*) from held") == [(100,)]
     with engine_on(tmp_path) as engine:
-        engine.submit(batch([100])).result(30)
+        engine.submit(batch([100])).result(120)
     assert stored(tmp_path) == undisturbed(count=101)
 
 
@@ -113,7 +113,7 @@ def test_only_the_declared_ones_of_a_batch_are_counters(tmp_path: Path) -> None:
     which = np.arange(30) % 3
     samples = Samples(which, TIMES[:30], COUNTS[:30])
     with engine_on(tmp_path) as engine:
-        engine.submit(Batch(metrics, samples, "test", counters=frozenset({1}))).result(30)
+        engine.submit(Batch(metrics, samples, "test", counters=frozenset({1}))).result(120)
         assert [kind_of(engine, name) for name in "abc"] == ["gauge", "counter", "gauge"]
     assert [row[0] for row in rows(tmp_path, "select counter from metric order by id")] == [0, 1, 0]
     assert all(row[2] is None for row in stored(tmp_path, "a"))
@@ -136,7 +136,7 @@ def test_rules_go_over_declarations_over_defaults(
     tmp_path: Path, watch: Any, detect: Any, declared: bool, kind: str
 ) -> None:
     with engine_on(tmp_path, watch=watch, detect=detect) as engine:
-        engine.submit(batch(slice(0, 120), counter=declared)).result(30)
+        engine.submit(batch(slice(0, 120), counter=declared)).result(120)
         assert kind_of(engine) == kind
     timezone = {"timezone": "Asia/Tokyo"} if watch and "timezone" in watch[0] else {}
     assert stored(tmp_path) == undisturbed(kind, 120, **timezone)
@@ -144,27 +144,27 @@ def test_rules_go_over_declarations_over_defaults(
 
 def test_a_declaration_outlives_rules_and_is_about_one_generation(tmp_path: Path) -> None:
     with engine_on(tmp_path, watch=[{"match": "m", "kind": "gauge"}]) as engine:
-        engine.submit(batch(slice(0, 50))).result(30)
+        engine.submit(batch(slice(0, 50))).result(120)
     with engine_on(tmp_path) as engine:
         assert kind_of(engine) == "counter"
         uid = engine.registry.uids[0]
-        engine.control(lambda: engine.actions.change(uid, {"kind": "gauge"})).result(30)
+        engine.control(lambda: engine.actions.change(uid, {"kind": "gauge"})).result(120)
         assert kind_of(engine) == "gauge"
-        engine.control(lambda: engine.actions.change(uid, {"kind": None})).result(30)
+        engine.control(lambda: engine.actions.change(uid, {"kind": None})).result(120)
         assert kind_of(engine) == "counter"
-        engine.control(lambda: engine.actions.delete(uid)).result(30)
-        engine.submit(batch(slice(0, 10), counter=False)).result(30)
+        engine.control(lambda: engine.actions.delete(uid)).result(120)
+        engine.submit(batch(slice(0, 10), counter=False)).result(120)
         assert kind_of(engine) == "gauge"
 
 
 def test_an_archive_goes_on_where_the_counter_was(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(slice(0, 300))).result(30)
+        engine.submit(batch(slice(0, 300))).result(120)
         file = io.BytesIO()
         export_metric(engine, engine.registry.uids[0], file)
         with open_archive(file) as archive:
             import_metric(engine, archive, Metric.of("copy"))
-        engine.submit(batch(slice(300, COUNT), "copy", counter=False)).result(30)
+        engine.submit(batch(slice(300, COUNT), "copy", counter=False)).result(120)
         assert kind_of(engine, "copy") == "counter"
     assert stored(tmp_path, "copy") == undisturbed()
 
@@ -176,8 +176,8 @@ def test_a_model_in_a_worker_hears_the_rate(
     model, count = "tests.engine.toy_models.Keeper", 60
     watch = [{"match": "m", "model": model}]
     with engine_on(tmp_path, watch=watch, allow_models=[model]) as engine:
-        engine.submit(batch(slice(0, 1))).result(30)
-        engine.submit(batch(slice(1, count))).result(30)
+        engine.submit(batch(slice(0, 1))).result(120)
+        engine.submit(batch(slice(1, count))).result(120)
     with engine_on(tmp_path, watch=watch, allow_models=[model]) as engine:
         _until_scored(engine)
     assert stored(tmp_path) == undisturbed(count=count, model=model)

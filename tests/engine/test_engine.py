@@ -87,7 +87,7 @@ def test_batches_of_any_size_give_the_same_bits(tmp_path: Path) -> None:
             size = int(sizes.integers(1, 60))
             receipts.append(engine.submit(batch(VALUES[at : at + size], at)))
             at += size
-        assert sum(receipt.result(30).accepted for receipt in receipts) == len(VALUES)
+        assert sum(receipt.result(120).accepted for receipt in receipts) == len(VALUES)
     assert scores(tmp_path) == undisturbed(VALUES)
 
 
@@ -95,7 +95,7 @@ def test_a_commit_that_fails_is_repeated_until_it_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[:701])).result(30)
+        engine.submit(batch(VALUES[:701])).result(120)
         assert rows(tmp_path, "select * from event")  # the spike has begun
         monkeypatch.setattr(Writer, "commit", _refuse)
         waiting = [engine.submit(batch(VALUES[701:], 701)), engine.submit(batch([1.0], name="new"))]
@@ -104,8 +104,8 @@ def test_a_commit_that_fails_is_repeated_until_it_succeeds(
         assert engine.trouble == "the disk is full"
         assert not any(receipt.done() for receipt in waiting + again)
         monkeypatch.undo()
-        assert [receipt.result(30).accepted for receipt in waiting] == [len(VALUES) - 701, 1]
-        assert [receipt.result(30).duplicates for receipt in again] == [len(VALUES) - 701, 1]
+        assert [receipt.result(120).accepted for receipt in waiting] == [len(VALUES) - 701, 1]
+        assert [receipt.result(120).duplicates for receipt in again] == [len(VALUES) - 701, 1]
         assert engine.trouble is None
     assert scores(tmp_path) == undisturbed(VALUES)
     ids = [event[0] for event in rows(tmp_path, "select id from event order by id")]
@@ -145,7 +145,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     monkeypatch.setattr(Writer, "commit", write_and_fail)
     with engine_on(tmp_path) as engine:
         for at in range(0, len(VALUES), 100):
-            assert engine.submit(batch(VALUES[at : at + 100], at)).result(30).accepted
+            assert engine.submit(batch(VALUES[at : at + 100], at)).result(120).accepted
     assert len(lost) == -(-len(VALUES) // 100)
     assert scores(tmp_path) == undisturbed(VALUES)
 
@@ -173,7 +173,7 @@ def test_groups_that_wait_are_written_together(
             _until(partial(_at, engine, 1 + at // 100))
         assert not any(receipt.done() for receipt in (first, *others))
         free.set()
-        assert [receipt.result(30).accepted for receipt in (first, *others)] == [100] * 5
+        assert [receipt.result(120).accepted for receipt in (first, *others)] == [100] * 5
     assert [one.position for one in told] == [1, 2, 3, 4, 5]
     assert written in ([1, 4], [5])
     assert scores(tmp_path) == undisturbed(VALUES)[:500]
@@ -188,8 +188,8 @@ def test_there_may_be_only_so_many_metrics(tmp_path: Path) -> None:
     for _ in range(2):  # also after a restart
         with engine_on(tmp_path, max_metrics=2) as engine:
             for name in ("a", "b"):
-                engine.submit(batch([1.0], name=name)).result(30)
-            receipt = engine.submit(batch([1.0, 2.0], name="c")).result(30)
+                engine.submit(batch([1.0], name=name)).result(120)
+            receipt = engine.submit(batch([1.0, 2.0], name="c")).result(120)
             assert receipt.accepted == 0
             assert [r.code for r in receipt.rejected] == ["too_many_metrics"] * 2
             assert rows(tmp_path, "select name from metric") == [("a",), ("b",)]
@@ -197,23 +197,23 @@ def test_there_may_be_only_so_many_metrics(tmp_path: Path) -> None:
 
 def test_a_metric_without_a_good_sample_is_not_made(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        receipt = engine.submit(batch([np.nan, np.inf])).result(30)
+        receipt = engine.submit(batch([np.nan, np.inf])).result(120)
         assert [r.code for r in receipt.rejected] == ["not_finite"] * 2
         assert len(engine.registry) == 0
 
 
 def test_a_paused_metric_is_stored_but_not_scored(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[:300])).result(30)
+        engine.submit(batch(VALUES[:300])).result(120)
     rows(tmp_path, "update metric set status = 'paused'")
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[300:400], 300)).result(30)
+        engine.submit(batch(VALUES[300:400], 300)).result(120)
     assert scores(tmp_path)[300:] == [(i, *[None] * 9) for i in range(301, 401)]
     # Watched again, it goes on from what it had learnt, also when that is learnt anew.
     rows(tmp_path, "update metric set status = 'active'")
     rows(tmp_path, "delete from snapshot")
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[400:500], 400)).result(30)
+        engine.submit(batch(VALUES[400:500], 400)).result(120)
     times = START + np.array([*range(300), *range(400, 500)]) * SECOND_NS
     values = VALUES[:300] + VALUES[400:500]
     alone = Detector().update_many(times, values, unit="ns")
@@ -223,14 +223,14 @@ def test_a_paused_metric_is_stored_but_not_scored(tmp_path: Path) -> None:
 
 def test_snapshots_are_written_while_it_runs(tmp_path: Path) -> None:
     with engine_on(tmp_path, snapshot_s=0.05, restart_s=1e-5) as engine:
-        engine.submit(batch(VALUES[:10])).result(30)
+        engine.submit(batch(VALUES[:10])).result(120)
         _until(lambda: rows(tmp_path, "select seq from snapshot") == [(10,)])
         assert rows(tmp_path, "select metric, seq from snapshot") == [(1, 10)]
 
 
 def test_other_settings_learn_anew_and_close_events_that_never_were(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch([1.0] * 20)).result(30)
+        engine.submit(batch([1.0] * 20)).result(120)
     rows(
         tmp_path,
         "insert into event (id, metric, start, peak, end, open, value, samples) "
@@ -246,9 +246,9 @@ def test_listeners_are_told_what_was_committed(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
         engine.listeners.append(_fail)
         engine.listeners.append(told.append)
-        engine.submit(batch([1.0, 2.0])).result(30)
-        engine.submit(batch([1.0, 2.0])).result(30)  # duplicates are no news
-        engine.submit(batch([3.0], 2)).result(30)
+        engine.submit(batch([1.0, 2.0])).result(120)
+        engine.submit(batch([1.0, 2.0])).result(120)  # duplicates are no news
+        engine.submit(batch([3.0], 2)).result(120)
     assert [c.value.tolist() for c in told] == [[1.0, 2.0], [3.0]]
     assert [c.seq.tolist() for c in told] == [[1, 2], [3]]
 
@@ -270,10 +270,10 @@ def test_a_sender_that_went_away_harms_nobody(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
         futures = [engine.submit(batch([float(i)], i)) for i in range(50)]
         cancelled = [future.cancel() for future in futures]
-        last = engine.submit(batch([99.0], 50)).result(30)
+        last = engine.submit(batch([99.0], 50)).result(120)
         assert last.accepted == 1
         for future, gone in zip(futures, cancelled, strict=True):
-            assert gone or future.result(30).accepted == 1
+            assert gone or future.result(120).accepted == 1
 
 
 @pytest.mark.parametrize("size", [10, 11])
@@ -322,7 +322,7 @@ def test_a_stop_does_not_wait_for_ever_for_a_database_that_refuses(
 ) -> None:
     monkeypatch.setattr("tocsin.engine.committing._PATIENCE_S", 0.3)
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(VALUES[:100])).result(30)
+        engine.submit(batch(VALUES[:100])).result(120)
         monkeypatch.setattr(Writer, "commit", _refuse)
         # More than may be under way at once: the engine's thread waits, too.
         lost = [engine.submit(batch([float(i)], 100 + i)) for i in range(5)]
@@ -333,5 +333,5 @@ def test_a_stop_does_not_wait_for_ever_for_a_database_that_refuses(
                 receipt.result(0)
         monkeypatch.undo()
     with engine_on(tmp_path) as engine:  # they were not acknowledged, and come again
-        assert engine.submit(batch(VALUES[:300])).result(30).accepted == 200
+        assert engine.submit(batch(VALUES[:300])).result(120).accepted == 200
     assert scores(tmp_path) == undisturbed(VALUES[:300])

@@ -43,7 +43,7 @@ def test_an_event_is_told_alike_whatever_stops_between(tmp_path: Path, cuts: lis
     values = shifted()
     for first, last in zip([0, *cuts], [*cuts, len(values)], strict=True):
         with engine_on(tmp_path) as engine:
-            engine.submit(batch(values[first:last], first)).result(30)
+            engine.submit(batch(values[first:last], first)).result(120)
     assert stored(tmp_path) == in_one_go(values)
     pattern, why = stored(tmp_path)[-1][7:9]
     assert pattern == "level_shift"
@@ -58,7 +58,7 @@ def test_a_peak_that_moves_where_no_score_is_higher_is_told_alike(
     values[600:606] = [100.0, 400.0, 1_600.0, 6_400.0, 20_000.0, 90.0]
     for first, last in zip([0, *cuts], [*cuts, len(values)], strict=True):
         with engine_on(tmp_path) as engine:
-            engine.submit(batch(values[first:last], first)).result(30)
+            engine.submit(batch(values[first:last], first)).result(120)
     assert stored(tmp_path) == in_one_go(values)
     scored = scan_series(
         Metric.of("m"), START + np.arange(640) * SECOND_NS, np.array(values), Settings()

@@ -14,7 +14,7 @@ from tocsin.store.queries import Reader
 def test_a_short_history_scored_again_gives_what_was_told_live(tmp_path: Path) -> None:
     values = signal()
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(values)).result(30)
+        engine.submit(batch(values)).result(120)
         metric = int(engine.registry.position[0]["id"])
         course = History(Reader(engine.database)).stored(metric, at(len(values) - 1) - DAY_NS)
         assert len(course.seq) == len(values), "all of its three weeks, not 14 days and one"

@@ -52,16 +52,16 @@ def test_a_restart_goes_on_after_forgetting(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine_on(database_url, tmp_path) as engine:
-        engine.submit(batch(VALUES[:500])).result(30)
+        engine.submit(batch(VALUES[:500])).result(120)
     with monkeypatch.context() as dying:
         dying.setattr(Engine, "_save_all", lambda _: None)  # its states are lost
         with engine_on(database_url, tmp_path, keep_samples=50) as engine:
             until(lambda: len(stored(engine)) == 50)
-            engine.submit(batch(VALUES[500:650], 500)).result(30)
+            engine.submit(batch(VALUES[500:650], 500)).result(120)
     # One that would forget what is still to be replayed cannot go on with the same bits.
     with engine_on(database_url, tmp_path, keep_samples=10) as engine:
         until(lambda: stored(engine)[0][0] == 501)
-        engine.submit(batch(VALUES[650:], 650)).result(30)
+        engine.submit(batch(VALUES[650:], 650)).result(120)
         found = stored(engine)
     assert found == undisturbed(VALUES)[500:]
 
@@ -70,7 +70,7 @@ def test_rules_say_otherwise(database_url: str, tmp_path: Path) -> None:
     names = ("short", "long", "plain")
     with engine_on(database_url, tmp_path) as engine:
         for name in names:
-            engine.submit(batch(VALUES[:100], name=name)).result(30)
+            engine.submit(batch(VALUES[:100], name=name)).result(120)
     watch = [
         {"match": "short", "keep_samples": 5},
         {"match": "long", "keep_samples": 1_000},
@@ -91,9 +91,9 @@ def test_a_step_that_fails_holds_nothing_up(
     monkeypatch.setattr(Retention, "work", fail)
     url = f"sqlite:///{tmp_path / 'tocsin.db'}"
     with engine_on(url, tmp_path, keep_samples=5) as engine:
-        assert engine.submit(batch(VALUES[:100])).result(30).accepted == 100
+        assert engine.submit(batch(VALUES[:100])).result(120).accepted == 100
         until(lambda: len(tried) == 1)
-        assert engine.submit(batch(VALUES[100:200], 100)).result(30).accepted == 100
+        assert engine.submit(batch(VALUES[100:200], 100)).result(120).accepted == 100
         assert engine.trouble is None
         assert len(stored(engine)) == 200
     assert len(tried) == 1

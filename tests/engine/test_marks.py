@@ -55,7 +55,7 @@ def mark(engine: Engine, kind: Any, number: int) -> int:
         columns = {"kind": kind, "start": wish.start, "end": wish.end, "event": None}
         return engine.marking.add(uid, told.mark, columns | {"text": "", "author": ""})
 
-    return engine.control(make).result(30)
+    return engine.control(make).result(120)
 
 
 def stored(folder: Path, metric: int = 1) -> dict[int, dict[str, Any]]:
@@ -88,7 +88,7 @@ def run(folder: Path, cuts: list[int]) -> dict[int, dict[str, Any]]:
             if first == MARKED_AT:
                 mark(engine, "not_anomaly", 2_000)
                 mark(engine, "anomaly", 2_500)
-            engine.submit(batch(values[first:last], first)).result(30)
+            engine.submit(batch(values[first:last], first)).result(120)
     return stored(folder)
 
 
@@ -115,11 +115,11 @@ def test_events_are_the_same_whatever_stops_between(tmp_path: Path, cuts: list[i
 def test_a_mark_that_is_taken_back_acts_no_longer(tmp_path: Path) -> None:
     values = signal()
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(values[:2_600])).result(30)
+        engine.submit(batch(values[:2_600])).result(120)
         number = mark(engine, "not_anomaly", 2_000)
-        assert engine.control(lambda: engine.marking.take_back(number)).result(30)
-        assert not engine.control(lambda: engine.marking.take_back(number)).result(30)
-        engine.submit(batch(values[2_600:], 2_600)).result(30)
+        assert engine.control(lambda: engine.marking.take_back(number)).result(120)
+        assert not engine.control(lambda: engine.marking.take_back(number)).result(120)
+        engine.submit(batch(values[2_600:], 2_600)).result(120)
     with engine_on(tmp_path) as engine:
         (mark_,) = engine.scoring.events.marks(0)
         assert (mark_.since, mark_.until) == (2_600, 2_600)
@@ -128,7 +128,7 @@ def test_a_mark_that_is_taken_back_acts_no_longer(tmp_path: Path) -> None:
 
 def test_a_preview_counts_what_would_have_changed(tmp_path: Path) -> None:
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(signal())).result(30)
+        engine.submit(batch(signal())).result(120)
         uid = engine.registry.uids[0]
         calm = engine.marking.preview(uid, Wish("not_anomaly", at(1_999), at(2_001)), None, 30)
         assert {(event.start - START) // STEP for event in calm.changed} >= {2_000, 3_000}
@@ -166,7 +166,7 @@ def test_samples_from_before_a_mark_are_told_without_it_however_late() -> None:
 def test_marks_go_with_the_metric(tmp_path: Path) -> None:
     values, file = signal(), io.BytesIO()
     with engine_on(tmp_path) as engine:
-        engine.submit(batch(values[:2_600])).result(30)
+        engine.submit(batch(values[:2_600])).result(120)
         mark(engine, "not_anomaly", 2_000)
         marks = engine.scoring.events.marks(0)
         export_metric(engine, engine.registry.uids[0], file)

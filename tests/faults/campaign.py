@@ -119,7 +119,7 @@ class Campaign:
         for one, sent, there in zip(self.series, acknowledged, stored, strict=True):
             assert there >= sent, f"{one.metric}: {sent} acknowledged, {there} stored"
 
-    def progress(self, seconds: float = 60.0) -> None:
+    def progress(self, seconds: float = 120.0) -> None:
         """Wait until more is acknowledged than now."""
         assert self.load is not None
         load, before = self.load, sum(self.load.acknowledged())

@@ -59,7 +59,7 @@ def test_the_database_is_gone_for_a_while(
                 _wait_pushed_back(campaign, before)
                 campaign.run_on(max(0.0, seconds - (time.monotonic() - began)))
                 assert failing(campaign)
-            wait_until("it is well again", 60, lambda: well(campaign))
+            wait_until("it is well again", 120, lambda: well(campaign))
             campaign.progress()
         assert campaign.service.process.pid == life
         assert campaign.service.alive()
@@ -126,10 +126,10 @@ def _full_and_well_again(campaign: Campaign, long: bool, relieve: Callable[[], N
     assert answer.status_code == 200
     campaign.run_on(10.0 if long else 0.5)
     relieve()
-    wait_until("it is well again", 60, lambda: well(campaign))
+    wait_until("it is well again", 120, lambda: well(campaign))
     campaign.progress()
 
 
 def _wait_pushed_back(campaign: Campaign, before: int) -> None:
-    wait_until("it says that it cannot store", 30, lambda: failing(campaign))
-    wait_until("senders are pushed back", 60, lambda: pushed_back(campaign) > before)
+    wait_until("it says that it cannot store", 120, lambda: failing(campaign))
+    wait_until("senders are pushed back", 120, lambda: pushed_back(campaign) > before)

@@ -57,7 +57,7 @@ def test_a_follower_that_is_stuck_shows(tmp_path: Path, monkeypatch: pytest.Monk
         engine.start()
         times = np.arange(1, 6) * SECOND_NS
         batch = Batch([Metric.of("a")], Samples(times * 0, times, np.ones(5)), "test")
-        engine.submit(batch).result(30)
+        engine.submit(batch).result(120)
         itself.read()
         time.sleep(0.3)
         told = {metric.name: value for metric, value in itself.read()}
@@ -87,9 +87,9 @@ def test_its_figures_are_metrics_like_others(tmp_path: Path) -> None:
 
         wanted = {"tocsin.queue.samples", "tocsin.accepted.per_s", "tocsin.commit.mean_s"}
         until(lambda: wanted <= names(), 60)
-        until(lambda: len(service.samples("tocsin.unscored.samples")) >= 3, 30)
+        until(lambda: len(service.samples("tocsin.unscored.samples")) >= 3, 60)
         service.post([{"metric": "a", "timestamp": 1, "value": 1.0}])
-        until(lambda: any(s["value"] > 0 for s in service.samples("tocsin.accepted.per_s")[1:]), 30)
+        until(lambda: any(s["value"] > 0 for s in service.samples("tocsin.accepted.per_s")[1:]), 60)
         code, _, errors = service.stop()
         assert (code, errors) == (0, "")
 
@@ -114,7 +114,7 @@ name = "ops"
 kind = "webhook"
 url = "URL"
 [silence]
-least_s = 1
+least_s = 3
 look_s = 0.2
 [incidents]
 quiet_s = 1

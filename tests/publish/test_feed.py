@@ -277,7 +277,7 @@ def test_waiting_ends_when_something_comes_or_all_is_closed(world: World, feed: 
     commit(world, feed, [0])
     commit(world, feed, [1])
     feed.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert positions(found) == [1, 2]
     assert feed.subscribe().take() is None

@@ -242,13 +242,13 @@ def test_fifty_series_open_and_switch_quickly(page: Page, opened: Callable[..., 
     series = [daily(f"metric.{i:02}", 10_000, spike=i < 5, seed=i) for i in range(50)]
     began = time.monotonic()
     watch = opened(*series)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert page.locator(".series").count() == 50
     for i in range(1, 6):
         began = time.monotonic()
         page.keyboard.press("ArrowDown")
         until(page, f"document.documentElement.dataset.shown === '{i}'")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
     assert watch.trouble == []
 
 
@@ -261,7 +261,7 @@ def test_half_a_million_samples_in_one_series(page: Page, opened: Callable[..., 
     began = time.monotonic()
     page.click("#in")
     until(page, "!document.querySelector('#whole').disabled")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 ODD = {

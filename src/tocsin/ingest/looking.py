@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from tocsin.samples import SECOND_NS, Metric, Samples
 __all__ = ["Reading", "look"]
 
 Reading = tuple[Metric, float]
+
+_AT_THE_END_S: Final = 2.0
 
 
 async def look(
@@ -30,7 +34,15 @@ async def look(
         await asyncio.sleep((due - now) / SECOND_NS)
         readings = await asyncio.to_thread(read)
         # What cannot be stored by the next look is old news.
-        await deliver(engine, _batch(readings, due, protocol), patience_s=interval_s)
+        batch = _batch(readings, due, protocol)
+        delivering = asyncio.ensure_future(deliver(engine, batch, patience_s=interval_s))
+        try:
+            await asyncio.shield(delivering)
+        except asyncio.CancelledError:
+            # What was read is stored before the engine stops, if that is soon.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(delivering, _AT_THE_END_S)
+            raise
 
 
 def _batch(readings: Sequence[Reading], at: int, protocol: str) -> Batch:
