@@ -55,6 +55,8 @@ _LARGEST_TOLD: Final = 1e38
 #: Steps below this are nothing.
 _SMALLEST: Final = 1e-280
 _SMALLEST_LIKELIHOOD_GAP: Final = 1e-16
+#: Tenths of powers of ten in one of two: the logarithm to base two is the quicker one.
+_TENTHS: Final = 0.1 * math.log10(2.0)
 
 
 def row_of(likelihood: np.dtype[np.void], model: np.dtype[np.void] = VIEWS) -> np.dtype[np.void]:
@@ -180,7 +182,7 @@ def judge(row: Any, p: float, often: float, wanted: Any, out: Any) -> tuple[floa
         p = min(p, share)
         often = min(often, share)
     out.likelihood = 1.0 - max(often, _SMALLEST_LIKELIHOOD_GAP)
-    out.anomaly_score = min(1.0, -0.1 * math.log10(max(p, 1e-10)))
+    out.anomaly_score = min(1.0, -_TENTHS * math.log2(max(p, 1e-10)))
     heard = broken or concerns(row.alarm.value, out.expected, wanted)
     anomalous = heard and p <= share
     tell(row.alarm, out, anomalous, heard, _forgetting(row))

@@ -19,12 +19,14 @@ __all__ = ["sum_of"]
 def sum_of(bins: Any, first: int, end: int) -> float:
     """The sum of the bins from ``first`` on, without ``end``; 0 where there are none."""
     total = 0.0
-    k = first
-    while k + 4 <= end:
-        low = np.float64(bins[k]) + np.float64(bins[k + 1])
-        total += low + (np.float64(bins[k + 2]) + np.float64(bins[k + 3]))
-        k += 4
-    while k < end:
+    # Without a sign: what may be negative would be looked at for counting from the end.
+    k, stop = np.uint64(max(first, 0)), np.uint64(max(end, 0))
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    while k + four <= stop:
+        low = np.float64(bins[k]) + np.float64(bins[k + one])
+        total += low + (np.float64(bins[k + two]) + np.float64(bins[k + three]))
+        k += four
+    while k < stop:
         total += bins[k]
-        k += 1
+        k += one
     return total

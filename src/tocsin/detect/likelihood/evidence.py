@@ -82,7 +82,7 @@ EVIDENCE: Final = np.dtype(
 @kernel
 def _imagined(score: float) -> float:
     """Samples of the law expected beforehand that lie at or above a score."""
-    return _PRIOR * 10.0 ** (-1.0 - score)
+    return _PRIOR * math.exp(-math.log(10.0) * (1.0 + score))
 
 
 #: The same for the lower edge of each bin.

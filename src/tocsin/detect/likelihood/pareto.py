@@ -55,6 +55,9 @@ _LARGEST_SHAPE: Final = 0.9
 _EXCESS: Final = 2.0 ** ((np.arange(BINS) + 0.5) / PER_OCTAVE) - 1.0
 _WIDTH: Final = (_EXCESS + 1.0) * (1.0 - 2.0 ** (-1.0 / PER_OCTAVE)) * _MIDDLE_TO_WIDTH / 12.0
 
+#: Where the bins of an octave begin, but for the first, in halves of it.
+_EDGES: Final = tuple(2.0 ** (k / PER_OCTAVE - 1.0) for k in range(1, PER_OCTAVE))
+
 #: Decayed histogram of scores. ``bin[0]`` counts zeros; bin k >= 1 covers scores from
 #: 2^((base + k) / PER_OCTAVE) on, by a factor of 2^(1 / PER_OCTAVE). ``top``: the highest bin that
 #: anything ever fell into; 0 as long as there were nothing but zeros.
@@ -194,7 +197,7 @@ def add(row: Any, score: float, p: float) -> None:
         score = min(score, level(row, _WINSOR))
     place = 0
     if score > 0.0:
-        absolute = math.floor(PER_OCTAVE * math.log2(score))
+        absolute = _place(score)
         if row.top == 0:
             row.base = absolute - _FIRST_BIN
         place = absolute - row.base
@@ -210,6 +213,16 @@ def add(row: Any, score: float, p: float) -> None:
             row.bin[k] *= keep
     row.weight += 1.0
     row.bin[place] += np.float32(1.0)
+
+
+@kernel
+def _place(score: float) -> int:
+    """The absolute position of the bin that a score > 0 falls into."""
+    part, power = math.frexp(score)  # part: of [0.5, 1)
+    place = PER_OCTAVE * (power - 1)
+    for edge in _EDGES:
+        place += part >= edge
+    return place
 
 
 @kernel

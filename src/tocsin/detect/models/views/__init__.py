@@ -107,6 +107,8 @@ _HABITUAL_FORECAST: Final = 0.2
 _RECENT_WEIGHT: Final = 2.0
 _RECENT_RATE: Final = 0.2
 _LARGEST_RECENT: Final = 5.0
+#: Powers of ten in one of two: the logarithm to base two is the quicker one.
+_DECADES: Final = math.log10(2.0)
 #: Sums that are rounded in another order are the same but for this.
 _SURELY: Final = 1.0 - 1e-9
 #: Scores of a view before its evidence counts.
@@ -142,7 +144,7 @@ def _evidence(tail: Any, chance: float) -> float:
     """-log10 of a chance; 0 until the view is ready."""
     if tail.weight < _VIEW_READY or chance >= 1.0:
         return 0.0
-    return -math.log10(max(chance, 1e-300))
+    return -_DECADES * math.log2(max(chance, 1e-300))
 
 
 @kernel
@@ -152,7 +154,7 @@ def _reach(row: Any, away: float) -> float:
         return 0.0
     reach = row.values.high[row.values.spans - 1] - row.values.low[0]
     share = away / reach if reach > away * 1e-6 else 1e6
-    return math.log10(1.0 + _REACH * share)
+    return _DECADES * math.log2(1.0 + _REACH * share)
 
 
 @kernel
@@ -192,7 +194,7 @@ def _chances(
 def _powers(row: Any, score: float) -> float:
     """Powers of ten by which a score passes its usual size; >= 0."""
     size = times(row, score)
-    return math.log10(size) if size > 1.0 else 0.0
+    return _DECADES * math.log2(size) if size > 1.0 else 0.0
 
 
 @kernel

@@ -95,20 +95,16 @@ def distance(row: Any, value: float) -> float:
 @kernel
 def _nearest(past: Any, course: Any, here: np.float32, kept: int) -> float:
     """Mean distance per value to the nearest courses, in the metric's units."""
-    # The five smallest so far, rising: five names, since they stay in registers.
+    # The five smallest so far, rising: five names, since they stay in registers. Each takes the
+    # smaller and leaves the larger to the next: no branch that would be guessed wrong.
     first = second = third = fourth = fifth = np.float32(np.inf)
     for k in range(kept):
         away = past[k] + abs(here - course[k])
-        if away < fifth:
-            fifth = away
-            if fifth < fourth:
-                fourth, fifth = fifth, fourth
-            if fourth < third:
-                third, fourth = fourth, third
-            if third < second:
-                second, third = third, second
-            if second < first:
-                first, second = second, first
+        first, away = min(first, away), max(first, away)
+        second, away = min(second, away), max(second, away)
+        third, away = min(third, away), max(third, away)
+        fourth, away = min(fourth, away), max(fourth, away)
+        fifth = min(fifth, away)
     total = float(first) + float(second) + float(third) + float(fourth) + float(fifth)
     return total / (NEAREST * LENGTH)
 
