@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.detect import naive
 from tocsin import Detector
 from tocsin.detect.models.views import forecast
-from tocsin.detect.models.views.level import LEVEL, displaced, follow, turn_to
+from tocsin.detect.models.views.level import LEVEL, away_from, displaced, follow, turn_to
 from tocsin.detect.result import VIEW_NAMES
 
 STEP = 900_000_000_000
@@ -28,8 +28,9 @@ def test_is_as_the_naive_twin_says(values: list[int], step: int) -> None:
         civil = k * step
         turn_to(row, civil)
         told = twin.displaced(civil, value, profile)
-        assert displaced(row, seen, float(value)) == pytest.approx(told, abs=1e-6)
-        follow(row, seen, float(value))
+        away = away_from(row, seen, float(value))
+        assert displaced(row, away) == pytest.approx(told, abs=1e-6)
+        follow(row, seen, float(value), away)
         forecast.follow(seen, civil, float(value))
         twin.follow(civil, value, profile)
         profile.follow(civil, value)
@@ -44,8 +45,9 @@ def test_a_shift_fills_it_and_a_spike_does_not() -> None:
     found = []
     for k, value in enumerate(values.tolist()):
         turn_to(row, k * STEP // 3)
-        found.append(displaced(row, seen, value))
-        follow(row, seen, value)
+        away = away_from(row, seen, value)
+        found.append(displaced(row, away))
+        follow(row, seen, value, away)
         forecast.follow(seen, k * STEP // 3, value)
     usually = max(found[1_000:2_000])
     assert max(found[2_000:2_020]) < 1.5 * usually

@@ -32,7 +32,10 @@ _OTHERS: Final[dict[str, dict[str, dict[str, Number]]]] = {
     "an anomaly learnt as it comes": {"tocsin.detect.likelihood.evidence": {"_LEARNT_AGAIN": 1}},
     "whatever the size": {VIEWS: {"_LEAST_EFFECT": 1.0}},
     "without times of day": {VIEWS: {"_HABITUAL_VALUE": 1.0, "_HABITUAL_FORECAST": 1.0}},
+    "without what is usual all day": {f"{VIEWS}.daily": {"_UNLIKE": 1e9, "_ALIKE": 2e9}},
     "without habits": {f"{VIEWS}.habit": {"_RARE": 1e15}},
+    "without staying away": {f"{VIEWS}.stay": {"_RARE": 1e15}},
+    "drift is not followed": {f"{VIEWS}.drift": {"_FASTEST": 0.0}},
     "everything is news": {"tocsin.detect.alarm": {"_WORSE": 0.0}},
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.detect.compile import kernel
 from tocsin.detect.result import EVENT_CODES, EventState
 
-__all__ = ["ALARM", "concerns", "least", "tell", "tell_news"]
+__all__ = ["ALARM", "AWAY", "concerns", "least", "tell", "tell_news"]
 
 #: What was told last is forgotten by this share per sample where there are no times.
 _FORGET: Final = 1.0 / 100.0
@@ -26,12 +26,17 @@ _ONGOING: Final = EVENT_CODES.index(EventState.ONGOING)
 _IS_QUIET: Final = EVENT_CODES.index(EventState.QUIET)
 _END: Final = EVENT_CODES.index(EventState.END)
 
-#: ``value``: the sample's; ``broken``: 1 where it breaks a habit, which is told whatever its
-#: value; ``told``: the last alert score, fading; ``begun``: the last of an anomaly, fading;
-#: ``open``: the level at which the open event began, or 0.
+#: What ``broken`` is where values stay away for longer than ever: told where that is wanted.
+AWAY: Final = 0.5
+
+#: ``value``: the sample's; ``usual``: where the metric usually is, if ``broken`` is `AWAY`;
+#: ``broken``: 1 where it breaks a habit, which is told whatever its value, or `AWAY`, or 0;
+#: ``told``: the last alert score, fading; ``begun``: the last of an anomaly, fading; ``open``: the
+#: level at which the open event began, or 0.
 ALARM: Final = np.dtype(
     [
         ("value", "f8"),
+        ("usual", "f8"),
         ("broken", "f8"),
         ("told", "f8"),
         ("begun", "f8"),

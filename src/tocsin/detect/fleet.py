@@ -79,7 +79,7 @@ class Fleet:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of state per metric: 7.6 KiB; 18.5 KiB with the ``gaussian`` likelihood."""
+        """Bytes of state per metric: 7.8 KiB; 18.7 KiB with the ``gaussian`` likelihood."""
         return self._kernel.row.itemsize
 
     @property

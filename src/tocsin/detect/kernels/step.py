@@ -10,12 +10,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from tocsin.detect.alarm import ALARM, concerns, least, tell
+from tocsin.detect.alarm import ALARM, AWAY, concerns, least, tell
 from tocsin.detect.compile import kernel
 from tocsin.detect.kernels.counter import COUNTER
-from tocsin.detect.models.views import VIEWS, expectation, laws, reaches, score, standstill
+from tocsin.detect.models.views import (
+    VIEWS,
+    beyond,
+    expectation,
+    laws,
+    reaches,
+    score,
+    standstill,
+    stays_away,
+)
 from tocsin.detect.models.views.habit import is_long_pause
-from tocsin.detect.models.views.novelty import beyond
+from tocsin.detect.models.views.level import usually
 from tocsin.detect.result import VIEW_NAMES
 
 __all__ = [
@@ -46,6 +55,7 @@ _INTERVAL_RATE: Final = 0.01
 _PAUSES_FROM: Final = 10
 #: What a broken habit is told as, in evidence, and where.
 _BROKEN: Final = 6.0
+_LEVEL: Final = VIEW_NAMES.index("level")
 _FLAT: Final = VIEW_NAMES.index("flat")
 _SILENCE: Final = VIEW_NAMES.index("silence")
 #: Values beyond this are as large as this: differences and sums must stay finite.
@@ -138,13 +148,17 @@ def meet(
     value = enter(row, timestamp, given, out)
     expected = expectation(row.model, civil)
     raw = score(row.model, value, expected, out.views)
-    tell_beyond(out, beyond(row.model.values, value))
+    tell_beyond(out, beyond(row.model, value))
     still = standstill(row.model, value)
+    away = stays_away(row.model)
+    if away:
+        out.views[_LEVEL] = max(out.views[_LEVEL], _BROKEN)
+        row.alarm.usual = usually(row.model.level, row.model.forecast)
     if still:
         out.views[_FLAT] = _BROKEN
     if paused:
         out.views[_SILENCE] = _BROKEN
-    row.alarm.broken = 1.0 if paused or still else 0.0
+    row.alarm.broken = 1.0 if paused or still else (AWAY if away else 0.0)
     out.raw_score = raw
     out.expected = expected
     return value, expected, raw
@@ -177,13 +191,16 @@ def judge(row: Any, p: float, often: float, wanted: Any, out: Any) -> tuple[floa
     whether this one is.
     """
     share = _event_share(row, wanted.budget)
+    wished = concerns(row.alarm.value, out.expected, wanted)
+    if row.alarm.broken == AWAY and not concerns(row.alarm.value, row.alarm.usual, wanted):
+        row.alarm.broken = 0.0
     broken = row.alarm.broken > 0.0
     if broken:
         p = min(p, share)
         often = min(often, share)
     out.likelihood = 1.0 - max(often, _SMALLEST_LIKELIHOOD_GAP)
     out.anomaly_score = min(1.0, -_TENTHS * math.log2(max(p, 1e-10)))
-    heard = broken or concerns(row.alarm.value, out.expected, wanted)
+    heard = broken or wished
     anomalous = heard and p <= share
     tell(row.alarm, out, anomalous, heard, _forgetting(row))
     return share, anomalous

@@ -7,7 +7,8 @@ dependent and the sum is no p-value; the metric's own likelihood makes it one.
 ========  ==================================================================  ======
 view      score                                                               weight
 ========  ==================================================================  ======
-value     distance of the value from all values seen (`novelty`)              1.25
+value     distance of the value from all values seen (`novelty`), which a     1.25
+          slow drift takes along (`drift`)
 level     how far the last values lie from where the metric is (`level`)        1.5
 forecast  distance from the expected value (`forecast`)                       0.2
 shape     distance of the last 8 values from all such seen (`shape`)          0.75
@@ -26,8 +27,8 @@ What the same time of day has seen on most of the last days (`daily`), or any ti
 are alike, is a habit: there the distances and the forecast error count for little, so that neither
 a nightly job nor a slow drift alarms for ever. A usual value in an unusual course still counts.
 
-A metric that stands still, or does not come, for longer than it ever did breaks its habit
-(`habit`), whatever the sum.
+A metric that stands still (`habit`), does not come, or stays away from its level to one side
+(`stay`) for longer than it ever did breaks its habit, whatever the sum.
 
 An anomaly that lasts is more than its samples: `with_recent` adds the running mean of recent
 evidence to a sample that has evidence of its own. An ordinary sample's score stays small whatever
@@ -48,10 +49,13 @@ from tocsin.detect.compile import kernel
 from tocsin.detect.likelihood.pareto import PARETO, Law, add, law_of, survival, survival_by
 from tocsin.detect.models.views.daily import DAILY, outside, turn_to
 from tocsin.detect.models.views.daily import follow as follow_daily
+from tocsin.detect.models.views.drift import DRIFT
+from tocsin.detect.models.views.drift import follow as follow_drift
+from tocsin.detect.models.views.drift import turn_to as turn_drift_to
 from tocsin.detect.models.views.forecast import FORECAST, expect, follow
 from tocsin.detect.models.views.habit import HABIT, stands_still
 from tocsin.detect.models.views.habit import follow as follow_habit
-from tocsin.detect.models.views.level import LEVEL, displaced
+from tocsin.detect.models.views.level import LEVEL, away_from, displaced
 from tocsin.detect.models.views.level import follow as follow_level
 from tocsin.detect.models.views.level import turn_to as turn_level_to
 from tocsin.detect.models.views.neighbours import NEIGHBOURS, coordinate
@@ -61,19 +65,23 @@ from tocsin.detect.models.views.neighbours import look_back as look_back_at_cour
 from tocsin.detect.models.views.novelty import NOVELTY, distance, see
 from tocsin.detect.models.views.shape import SHAPE, apart, look_back
 from tocsin.detect.models.views.shape import follow as follow_shape
-from tocsin.detect.models.views.usual import USUAL, times
+from tocsin.detect.models.views.stay import STAY, stays
+from tocsin.detect.models.views.stay import follow as follow_stay
+from tocsin.detect.models.views.usual import USUAL, size, times
 from tocsin.detect.models.views.usual import follow as follow_usual
 from tocsin.detect.result import VIEW_NAMES
 
 __all__ = [
     "NAMES",
     "VIEWS",
+    "beyond",
     "expectation",
     "laws",
     "learn",
     "reaches",
     "score",
     "standstill",
+    "stays_away",
     "with_recent",
     "without_recent",
 ]
@@ -121,11 +129,16 @@ VIEWS: Final = np.dtype(
         ("evidence", "f8"),  # of the sample being scored
         ("lasting", "f8"),  # running mean of the evidence
         ("now", [(name, "f8", (2,)) for name in ("value", "level", "forecast", "shape", "course")]),
+        ("away", "f8"),  # from the level, of the sample being scored
+        ("lowest", "f8"),
+        ("highest", "f8"),
+        ("drift", DRIFT),
         ("values", NOVELTY),
         ("level", LEVEL),
         ("forecast", FORECAST),
         ("shape", SHAPE),
         ("still", HABIT),
+        ("stay", STAY),
         ("daily", DAILY),
         ("neighbours", NEIGHBOURS),
         ("usual_course", USUAL),
@@ -165,14 +178,15 @@ def expectation(row: Any, civil: int) -> float:
     """
     turn_to(row.daily, civil)
     turn_level_to(row.level, civil)
+    turn_drift_to(row.drift, civil, size(row.level.usual))
     return expect(row.forecast, civil)
 
 
 @kernel
 def _scores(row: Any, value: float, expected: float) -> tuple[float, float, float, float, float]:
     """Each view's score: value, level, forecast, shape, course."""
-    away = distance(row.values, value)
-    shift = displaced(row.level, row.forecast, value)
+    away = distance(row.values, value - row.drift.moved)
+    shift = displaced(row.level, row.away)
     course = distance_of_course(row.neighbours, value)
     return away, shift, abs(value - expected), apart(row.shape, value), course
 
@@ -272,6 +286,7 @@ def score(row: Any, value: float, expected: float, told: Any) -> float:
         return 0.0
     look_back(row.shape)
     look_back_at_courses(row.neighbours)
+    row.away = away_from(row.level, row.forecast, value)
     scores = _scores(row, value, expected)
     chances = _chances(row, scores)
     now = row.now
@@ -299,6 +314,20 @@ def standstill(row: Any, value: float) -> bool:
 
 
 @kernel
+def stays_away(row: Any) -> bool:
+    """Whether the metric has now stayed away from its level for clearly longer than it ever did."""
+    return stays(row.stay, row.away, row.seen)
+
+
+@kernel
+def beyond(row: Any, value: float) -> float:
+    """How far a value lies above all before it, or (negative) below all; 0 among them."""
+    if row.seen == 0:
+        return 0.0
+    return max(value - row.highest, 0.0) + min(value - row.lowest, 0.0)
+
+
+@kernel
 def laws(row: Any) -> tuple[Law, Law, Law, Law]:
     """What `reaches` goes by, view by view."""
     return (
@@ -320,8 +349,8 @@ def reaches(
     """
     if row.seen == 0:
         return limit <= 0.0
-    away = distance(row.values, value)
-    shift = displaced(row.level, row.forecast, value)
+    away = distance(row.values, value - row.drift.moved)
+    shift = displaced(row.level, away_from(row.level, row.forecast, value))
     error = abs(value - expected)
     shape = apart(row.shape, value)
     chances = (
@@ -376,8 +405,12 @@ def learn(row: Any, civil: int, value: float) -> None:
         follow_usual(row.usual_course, now.course[0])
         follow_habit(row.still, _repeats(row, value), standstill(row, value))
         row.lasting += _RECENT_RATE * (min(row.evidence, _LARGEST_RECENT) - row.lasting)
-    see(row.values, value)
-    follow_level(row.level, row.forecast, value)
+        follow_stay(row.stay, row.away, stays_away(row))
+    row.lowest = min(row.lowest, value) if row.seen > 0 else value
+    row.highest = max(row.highest, value) if row.seen > 0 else value
+    follow_drift(row.drift, value)
+    see(row.values, value - row.drift.moved)
+    follow_level(row.level, row.forecast, value, row.away)
     follow(row.forecast, civil, value)
     follow_shape(row.shape, value)
     follow_course(row.neighbours, value)

@@ -23,7 +23,7 @@ from tocsin.detect.models.views.forecast import profile, slot_of
 from tocsin.detect.models.views.usual import USUAL, times
 from tocsin.detect.models.views.usual import follow as follow_usual
 
-__all__ = ["LEVEL", "displaced", "follow", "turn_to"]
+__all__ = ["LEVEL", "away_from", "displaced", "follow", "turn_to", "usually"]
 
 #: What one value adds to the mean, and at most so many usual distances.
 _RATE: Final = 1.0 / 24.0
@@ -60,7 +60,7 @@ def turn_to(row: Any, civil: int) -> None:
 
 
 @kernel
-def _usually(row: Any, forecast: Any) -> float:
+def usually(row: Any, forecast: Any) -> float:
     """Where the metric usually is at this time."""
     if forecast.days[row.slot] >= _DAYS and row.moved_error < row.flat_error:
         return float(profile(forecast, row.slot) + row.moved)
@@ -68,32 +68,31 @@ def _usually(row: Any, forecast: Any) -> float:
 
 
 @kernel
-def _away(row: Any, forecast: Any, value: float) -> float:
-    """How far a value is from there, in usual distances, bounded; to either side."""
-    distance = value - _usually(row, forecast)
+def away_from(row: Any, forecast: Any, value: float) -> float:
+    """How far a value is from there, in usual distances, bounded; negative below."""
+    distance = value - usually(row, forecast)
     bounded = min(times(row.usual, abs(distance)), _FARTHEST)
     return bounded if distance > 0.0 else -bounded
 
 
 @kernel
-def displaced(row: Any, forecast: Any, value: float) -> float:
-    """How far the level of the last values is, this one among them; >= 0."""
+def displaced(row: Any, away: float) -> float:
+    """How far the level of the last values is, one that is so far away among them; >= 0."""
     if row.seen < _NEEDED:
         return 0.0
-    away = _away(row, forecast, value)
     mean = row.mean + _RATE * (away - row.mean)
     side = 1.0 if mean >= 0.0 else -1.0
     return float(max(min(side * mean, side * away), 0.0))
 
 
 @kernel
-def follow(row: Any, forecast: Any, value: float) -> None:
-    """Learn a value; before the forecast does."""
+def follow(row: Any, forecast: Any, value: float, away: float) -> None:
+    """Learn a value that was so far away; before the forecast does."""
     if row.seen == 0:
         row.flat = value
     if row.seen >= _NEEDED:
-        row.mean += _RATE * (_away(row, forecast, value) - row.mean)
-    follow_usual(row.usual, abs(value - _usually(row, forecast)))
+        row.mean += _RATE * (away - row.mean)
+    follow_usual(row.usual, abs(value - usually(row, forecast)))
     rate = max(_LEVEL_RATE, 1.0 / (row.seen + 1.0))
     capped = row.seen > _ERROR_CAP_FROM
     error, size = _bounded(value - row.flat, row.flat_error, capped)

@@ -17,7 +17,7 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["NOVELTY", "SPANS", "beyond", "distance", "novelty", "see"]
+__all__ = ["NOVELTY", "SPANS", "distance", "novelty", "see"]
 
 SPANS: Final = 60
 
@@ -60,14 +60,6 @@ def distance(row: Any, value: float) -> float:
     if at > 0:
         nearest = min(nearest, value - row.high[at - 1])
     return float(max(nearest, 0.0))
-
-
-@kernel
-def beyond(row: Any, value: float) -> float:
-    """How far ``value`` lies above all values seen, or (negative) below all; 0 among them."""
-    if row.spans == 0:
-        return 0.0
-    return max(value - row.high[row.spans - 1], 0.0) + min(value - row.low[0], 0.0)
 
 
 @kernel

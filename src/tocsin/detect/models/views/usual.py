@@ -18,7 +18,7 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["USUAL", "follow", "times"]
+__all__ = ["USUAL", "follow", "size", "times"]
 
 _BELOW: Final = 0.75
 #: Scores before there is a usual size.
@@ -43,6 +43,14 @@ def times(row: Any, score: float) -> float:
     if row.seen < _NEEDED or row.zeros >= _BELOW * row.seen:
         return 0.0
     return float(min(score / row.unit, _LARGEST_RATIO) * 2.0**-row.level)
+
+
+@kernel
+def size(row: Any) -> float:
+    """The usual size; 0 while, or where, there is none."""
+    if row.seen < _NEEDED or row.zeros >= _BELOW * row.seen:
+        return 0.0
+    return float(min(row.unit * 2.0**row.level, _LARGEST_RATIO))
 
 
 @kernel
