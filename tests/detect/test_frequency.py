@@ -22,7 +22,7 @@ def counted(chances: NDArray[np.float64]) -> np.void:
 def test_p_values_that_hold_stay_as_they_are() -> None:
     row = counted(np.random.default_rng(1).random(200_000))
     for p in (0.5, 0.1, 1e-2, 1e-3, 1e-4):
-        assert p <= frequency(row, p) < 1.6 * p
+        assert 0.6 * p < frequency(row, p) < 1.6 * p
     assert frequency(np.zeros(1, dtype=FREQUENCY)[0], 1e-4) == pytest.approx(1e-4)
 
 
@@ -38,13 +38,25 @@ def test_tells_how_often_samples_really_were_so_rare(times: float) -> None:
         assert frequency(row, p) == pytest.approx(np.mean(chances <= p), rel=0.3)
 
 
+def test_tells_where_samples_are_rarer_than_stated() -> None:
+    """Of the chances below 0.01 one in three comes, as of a metric that was new for long."""
+    rng = np.random.default_rng(3)
+    chances = rng.random(200_000)
+    row = counted(chances[(chances > 1e-2) | (rng.random(len(chances)) < 1 / 3)])
+    assert frequency(row, 0.1) == pytest.approx(0.1, rel=0.1)
+    assert frequency(row, 1e-2) == pytest.approx(1e-2 / 3, rel=0.15)
+    assert frequency(row, 1e-3) == pytest.approx(1e-3 / 3, rel=0.3)
+
+
 @given(st.lists(st.integers(0, 80), max_size=300))
-def test_rises_with_p_and_is_never_less(tenths: list[int]) -> None:
+def test_rises_with_p_and_is_a_fifth_at_least(tenths: list[int]) -> None:
     row = counted(10.0 ** (-0.1 * np.asarray(tenths)))
     chances = 10.0 ** np.linspace(-12, 0, 121)
     found = [frequency(row, p) for p in chances]
     assert all(before <= after * (1 + 1e-9) for before, after in pairwise(found))
-    assert all(p * (1 - 1e-9) <= often <= 1.0 for p, often in zip(chances, found, strict=True))
+    assert all(
+        0.2 * p * (1 - 1e-9) <= often <= 1.0 for p, often in zip(chances, found, strict=True)
+    )
 
 
 def test_old_samples_fade() -> None:
