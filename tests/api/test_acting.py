@@ -46,7 +46,7 @@ def ask(service: Service, method: str, path: str, status: int = 200, **more: Any
     return response
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

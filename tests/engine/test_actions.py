@@ -42,7 +42,7 @@ from tocsin.store.database import claim
 START = 1_700_000_000 * SECOND_NS
 VALUES = calm_then_spike(700, 60)
 SPIKE = 700
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 ROOT = Path(__file__).parents[2]
 MEAN = "tests.engine.toy_models.Mean"
 

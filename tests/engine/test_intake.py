@@ -23,7 +23,7 @@ from tocsin.store.database import claim
 
 START = 1_700_000_000 * SECOND_NS
 VALUES = calm_then_spike(700, 60)
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 @contextmanager
