@@ -27,7 +27,7 @@ from tocsin.detect.compile import kernel
 
 __all__ = ["NEIGHBOURS", "coordinate", "distance", "follow", "look_back"]
 
-#: Values in a course.
+#: Values in a course; `look_back` is written for so many.
 LENGTH: Final = 5
 #: Courses that are kept.
 PLACES: Final = 64
@@ -71,14 +71,13 @@ def _back(row: Any, steps: int) -> np.float32:
 @kernel
 def look_back(row: Any) -> None:
     """Prepare for the next value: how far the values before it are from each course's."""
-    past = row.past
+    first, second, third, fourth = _back(row, 1), _back(row, 2), _back(row, 3), _back(row, 4)
+    past, course = row.past, row.course
     for k in range(PLACES):
-        past[k] = np.float32(0.0)
-    for at in range(1, LENGTH):
-        here = _back(row, at)
-        course = row.course[at]
-        for k in range(PLACES):
-            past[k] += abs(here - course[k])
+        away = abs(first - course[1, k]) + abs(second - course[2, k])
+        away += abs(third - course[3, k])
+        away += abs(fourth - course[4, k])
+        past[k] = away
 
 
 @kernel

@@ -26,7 +26,7 @@ from tocsin.detect.compile import kernel
 
 __all__ = ["SHAPE", "apart", "follow", "look_back"]
 
-#: Values in a shape.
+#: Values in a shape; `look_back` is written for so many.
 LENGTH: Final = 8
 #: Room for shapes; one is dropped when it is full.
 CENTRES: Final = 40
@@ -67,26 +67,35 @@ def _coordinate(row: Any, value: float) -> np.float32:
 def look_back(row: Any) -> None:
     """Prepare for the next value: how far the values before it are from each shape's."""
     past = row.past
-    for k in range(CENTRES):
-        past[k] = np.float32(0.0)
     if row.unit == 0.0:
-        return
-    for at in range(1, _SIZE):
-        here = _coordinate(row, _back(row, at + 1))
-        centre = row.centre[at]
         for k in range(CENTRES):
-            past[k] += abs(here - centre[k])
+            past[k] = np.float32(0.0)
+        return
+    second, third = _coordinate(row, _back(row, 2)), _coordinate(row, _back(row, 3))
+    fourth, fifth = _coordinate(row, _back(row, 4)), _coordinate(row, _back(row, 5))
+    sixth, seventh = _coordinate(row, _back(row, 6)), _coordinate(row, _back(row, 7))
+    centre = row.centre
+    for k in range(CENTRES):
+        away = abs(second - centre[1, k]) + abs(third - centre[2, k])
+        away += abs(fourth - centre[3, k])
+        away += abs(fifth - centre[4, k])
+        away += abs(sixth - centre[5, k])
+        away += abs(seventh - centre[6, k])
+        past[k] = away
 
 
 @kernel
 def _nearest(row: Any, here: np.float32) -> float:
     """The smallest sum of distances, in the metric's units."""
-    nearest = np.float32(np.inf)
+    # As whole numbers, whose order is the same for numbers >= 0: of those, several are compared at
+    # once, as none of them can be not-a-number.
+    nearest = np.float32(np.inf).view(np.int32)
     past = row.past
     centre = row.centre[0]
     for k in range(row.kept):
-        nearest = min(nearest, past[k] + abs(here - centre[k]))
-    return float(nearest)
+        away = np.float32(past[k] + abs(here - centre[k])).view(np.int32)
+        nearest = min(nearest, away)
+    return float(np.int32(nearest).view(np.float32))
 
 
 @kernel
