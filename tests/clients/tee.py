@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 
 __all__ = ["Tee"]
 
 _PIECE = 1 << 16
+#: A request whose client has gone may be dropped: what was sent last gets so long to be answered.
+_LINGER_S = 2.0
 
 
 class Tee:
@@ -54,6 +57,7 @@ class Tee:
             while data := client.recv(_PIECE):
                 sent += data
                 service.sendall(data)
+            time.sleep(_LINGER_S)
             service.shutdown(socket.SHUT_WR)
             back.join(10)
 
