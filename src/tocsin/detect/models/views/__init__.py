@@ -20,7 +20,7 @@ seen so far adds 2 log10(1 + 100 d / range), its reach.
 A rare deviation may be a small one. The evidence counts in full where the deviation is large in any
 of three ways: the course of the last values is six times further from its neighbours (`neighbours`)
 than is usual (`usual`), or the forecast error 300 times the usual one, or the reach large; else in
-proportion to the logarithm of its size, and by 0.4 at least. This is a size, not a chance: what
+proportion to the logarithm of its size, and by 0.2 at least. This is a size, not a chance: what
 happens often may be large too.
 
 What the same time of day has seen on most of the last days (`daily`), or any time of day where all
@@ -67,8 +67,9 @@ from tocsin.detect.models.views.shape import SHAPE, apart, look_back
 from tocsin.detect.models.views.shape import follow as follow_shape
 from tocsin.detect.models.views.stay import STAY, stays
 from tocsin.detect.models.views.stay import follow as follow_stay
-from tocsin.detect.models.views.usual import USUAL, size, times
+from tocsin.detect.models.views.usual import USUAL, times
 from tocsin.detect.models.views.usual import follow as follow_usual
+from tocsin.detect.models.views.usual import size as usual_size
 from tocsin.detect.result import VIEW_NAMES
 
 __all__ = [
@@ -178,7 +179,7 @@ def expectation(row: Any, civil: int) -> float:
     """
     turn_to(row.daily, civil)
     turn_level_to(row.level, civil)
-    turn_drift_to(row.drift, civil, size(row.level.usual))
+    turn_drift_to(row.drift, civil, usual_size(row.level.usual))
     return expect(row.forecast, civil)
 
 

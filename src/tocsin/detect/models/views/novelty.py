@@ -1,12 +1,12 @@
 """Novelty: how far a value lies from anything the metric has ever done.
 
-What was seen is kept as at most `SPANS` disjoint spans of values, or as many as the record has room
-for. A new value between or beyond them is novel by its distance to the nearest; it then becomes a
-span of its own, and the two neighbours with the smallest gap between them are joined when there are
-too many. Until the spans are used up the distance is exact; later it can only be too small, by less
-than the gaps that were closed.
+What was seen is kept as at most `SPANS` disjoint spans of values. A new value between or beyond
+them is novel by its distance to the nearest; it then becomes a span of its own, and the two
+neighbours with the smallest gap between them are joined when there are too many. Until the spans
+are used up the distance is exact; later it can only be too small, by less than the gaps that were
+closed.
 
-Cost: O(SPANS) per new value, O(log SPANS) per familiar one. State: one `novelty` record.
+Cost: O(SPANS) per new value, O(log SPANS) per familiar one. State: one `NOVELTY` record.
 """
 
 from __future__ import annotations
@@ -17,22 +17,14 @@ import numpy as np
 
 from tocsin.detect.compile import kernel
 
-__all__ = ["NOVELTY", "SPANS", "distance", "novelty", "see"]
+__all__ = ["NOVELTY", "SPANS", "distance", "see"]
 
 SPANS: Final = 60
 
-
-def novelty(most: int, kind: str = "f8") -> np.dtype[np.void]:
-    """The record of a view with so many spans, in rising order: span k covers low[k] to high[k].
-
-    ``kind``: how values are kept; in single precision (``f4``), values must be such numbers.
-    """
-    return np.dtype(
-        [("spans", "i8"), ("low", kind, (most + 1,)), ("high", kind, (most + 1,))], align=True
-    )
-
-
-NOVELTY: Final = novelty(SPANS)
+#: Spans in rising order: span k covers low[k] to high[k]; one more than is kept for long.
+NOVELTY: Final = np.dtype(
+    [("spans", "i8"), ("low", "f8", (SPANS + 1,)), ("high", "f8", (SPANS + 1,))], align=True
+)
 
 
 @kernel
